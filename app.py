@@ -1,0 +1,7 @@
+"""Builds the page and launches it: python app.py, then http://127.0.0.1:7860."""
+
+from app.engine import fairness_engine
+from app.launch import launch
+
+if __name__ == "__main__":
+    launch(fairness_engine())

@@ -1,0 +1,141 @@
+"""Named, typed, documented endpoints: the API of the app, and its MCP tools."""
+
+import asyncio
+import time
+
+import gradio as gr
+
+from app import measures, render, settings
+from app.handlers import Handlers
+from app.job_files import JobRequest, JobView
+from app.jobs import JobRunner
+from app.targets import marginals
+from dataclasses import replace
+
+POLL_SECONDS, LONGEST_WAIT = .25, 600
+
+
+def add_endpoints(runner: JobRunner, handlers: Handlers) -> None:
+    """Adds /finetune, /status, /stop, /compare and /models to the Blocks being built."""
+
+    def preset(length: str):
+        """By its name or its label, in any case."""
+        for p in handlers.presets.values():
+            if length.lower() in (p.name.lower(), p.label.lower()):
+                return p
+        known = ", ".join(p.label for p in handlers.presets.values())
+        raise settings.InputError(f"Unknown length {length!r}: choose among {known}.")
+
+    def models() -> list[dict]:
+        """The models that can be finetuned, and in plain words why one cannot be used on this machine.
+
+        Returns:
+            One entry a model: name, label, note, and unavailable (empty when it can be used).
+        """
+        return [{"name": m.name, "label": m.label, "note": m.note, "unavailable": m.unavailable}
+                for m in runner.engine.available_models()]
+
+    def finetune(targets: dict, prompts: list[str], length: str = "Short", model: str = "mini",
+                 seed: int = 0) -> dict:
+        """Starts a finetune toward target shares of perceived attributes, followed by a comparison.
+
+        Args:
+            targets: Percent per attribute and class, each attribute summing to 100, for example {"gender": {"female": 50, "male": 50}}. Attributes left out are not controlled.
+            prompts: What to finetune on: built-in concepts such as "firefighter", or whole prompts.
+            length: Short, Medium or Long.
+            model: A name from /models.
+            seed: The same seed and settings give the same run.
+
+        Returns:
+            job_id, state and position in the queue; ask /status with the job_id.
+        """
+        with readable_errors():
+            chosen = settings.checked_prompts([settings.as_prompt(p) for p in prompts])
+            config = replace(preset(length).config, model=settings.usable_model(model, runner.engine), prompts=chosen,
+                             marginals=marginals(targets), joint=None, joint_attributes=(), seed=int(seed))
+            compared = settings.compare_prompts(chosen, settings.COMPARED_TRAINED, settings.COMPARED_HELD_OUT)
+            job_id = runner.submit(JobRequest("finetune", config, compared, seed=int(seed)))
+            return render.status_record(runner.view(job_id))
+
+    def status(job_id: str) -> dict:
+        """What became of a job.
+
+        Args:
+            job_id: From /finetune or /compare.
+
+        Returns:
+            state (queued, running, finished, stopped, cancelled, failed, interrupted), phase, position in the queue, step, total_steps, the last step's losses and distance to the target per attribute, seconds_left, a message and an error in words; and results once prompts are compared.
+        """
+        with readable_errors():
+            view = runner.view(job_id)
+            return render.status_record(view) | {"results": results(view)}
+
+    def stop(job_id: str) -> dict:
+        """Cancels a waiting job, or stops a running one after its current step; what was learned is kept.
+
+        Args:
+            job_id: From /finetune or /compare.
+
+        Returns:
+            The job's status.
+        """
+        with readable_errors():
+            runner.stop(job_id)
+            return render.status_record(runner.view(job_id))
+
+    async def compare(prompts: list[str], images: int = 16, seed: int = 0, job_id: str = "", model: str = "mini",
+                      strength: float = 1.0, wait_seconds: int = 300) -> dict:
+        """Paints the same noises with the original and the finetuned model and measures both.
+
+        Args:
+            prompts: Built-in concepts such as "nurse", or whole prompts.
+            images: Images per prompt and model.
+            seed: Noise is a function of seed, prompt and number.
+            job_id: The finetune whose adapter is used, or "" for the original model alone.
+            model: Which model when job_id is empty; a finetune knows its own.
+            strength: How much of the adapter is applied, 0 to 1.5.
+            wait_seconds: How long to wait for the result; afterwards ask /status with the job_id of the answer.
+
+        Returns:
+            job_id, state and results: per prompt the frequencies before and after, CLIP and DINO similarities; a table; and a verdict per controlled attribute.
+        """
+        with readable_errors():
+            asked = compare_request(prompts, images, seed, job_id, model, strength)
+            new_id = await asyncio.to_thread(runner.submit, asked)
+        end = time.monotonic() + min(max(wait_seconds, 0), LONGEST_WAIT)
+        while (view := runner.view(new_id)).is_active and time.monotonic() < end:
+            await asyncio.sleep(POLL_SECONDS)
+        with readable_errors():
+            if view.failure:
+                raise settings.InputError(f"{view.failure.what} {view.failure.todo}")
+            return render.status_record(view) | {"results": results(view)}
+
+    def compare_request(prompts, images, seed, job_id, model, strength) -> JobRequest:
+        chosen = settings.checked_prompts([settings.as_prompt(p) for p in prompts])
+        settings.number({"images": images}, "images", 1, settings.MOST_IMAGES)
+        settings.number({"strength": strength}, "strength", 0, 1.5)
+        if job_id:
+            source = runner.view(job_id)
+            return replace(source.request, kind="compare", compare_prompts=chosen, images=int(images), seed=int(seed),
+                           strength=float(strength), source=source.source)
+        config = replace(next(iter(handlers.presets.values())).config, marginals={}, prompts=(),
+                         model=settings.usable_model(model, runner.engine))
+        return JobRequest("compare", config, chosen, images=int(images), seed=int(seed), strength=float(strength))
+
+    def results(view: JobView) -> dict:
+        return measures.results_record(view.comparisons, view.request.config) if view.comparisons else {}
+
+    for endpoint in (models, finetune, status, stop):
+        gr.api(endpoint, concurrency_limit=None)
+    gr.api(compare, concurrency_limit=50)
+
+
+class readable_errors:
+    """Messages meant for people reach the client as they are."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, trace) -> None:
+        if isinstance(error, ValueError):
+            raise gr.Error(str(error)) from error

@@ -1,0 +1,83 @@
+"""Words on the screen: titles, tooltips, the About page."""
+
+TITLE = "Fair portraits: finetune a text-to-image model toward a target you choose"
+
+INTRO = """
+# Fair portraits
+Ask a model for “a firefighter” and see who it paints. Choose who *should* be seen, finetune for a few minutes,
+compare the same pictures before and after.
+"""
+
+MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
+PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
+CONTROL = "Off: left as the model paints it."
+CONCEPTS = "Finetuning draws one of these at each step."
+FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand. Up to about 60 words each."
+LENGTH = "How many steps to train. Most of the change comes early."
+STEPS_MORE = "How many steps Continue adds after a run is done."
+
+ADVANCED = {
+    "steps": "Updates of the adapter.",
+    "images_per_prompt": "Images painted and judged in each step. More: a steadier direction, slower steps.",
+    "learning_rate": "Size of an update (AdamW). Too large and faces fall apart.",
+    "lora_rank": "Size of the adapter (LoRA on the text encoder).",
+    "sampling_steps": "Denoising steps per image, here and in the comparison.",
+    "guidance_scale": "How strongly an image follows its prompt (classifier-free guidance).",
+    "semantics": "Weight of keeping the picture as it was (image-semantics loss).",
+    "face": "Weight of keeping faces real (face-realism loss).",
+    "confidence": "An image is moved only when its target class is at least this certain, 0 to 1.",
+    "seed": "The same seed and settings give the same run.",
+}
+COMPARE_IMAGES = "Images per prompt and model in the comparison. Twice as many narrow the intervals by a third."
+COMPARE_TRAINED = "How many of the chosen prompts are compared."
+COMPARE_HELD_OUT = "How many prompts that were not trained on are compared: what carries over."
+
+SHOWN_PROMPT = "★ marks a prompt that was not finetuned on."
+SHOWN_BARS = "Bars beside each picture: how sure the classifier is of each class. Letters are the first of each class."
+PLOT_CLASS = "Whose share is plotted, prompt by prompt."
+SORT = "Order of the prompts, from top to bottom."
+STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
+
+TABLE_NOTE = """
+**Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), over faces found.
+**Distance**: how far from the target (half the L1 distance; 0: reached). **Floor**: what a perfectly fair model would
+score with so few images, by chance alone. **CLIP-T**: how well pictures match their prompt. **CLIP-I**, **DINO**: how
+alike the original and the debiased picture are (1: the same).
+"""
+
+EMPTY_COMPARE = """<div class="empty"><strong>Nothing to compare yet.</strong><br>
+Press <em>Start</em> in step 2: pictures of the original and of the finetuned model appear here side by side,
+with what a classifier perceives in each.</div>"""
+EMPTY_RUNS = "No runs yet. Press Start on the Balance page: each run is kept, and listed here to be opened again."
+
+ABOUT = """
+## What this does
+A text-to-image model paints some people far more often than others. This page treats fairness as matching a
+distribution: over many images of one prompt, the **perceived** attributes should follow the target that you choose,
+while the rest of the picture stays as it was. A small adapter (LoRA) on the text encoder is trained by
+back-propagating through the images it paints. Each step paints a batch, finds the faces, classifies them, decides by
+optimal transport which face should move to which class with the least change, and follows the adjusted gradient.
+
+The method is by Shen, Du, Pang, Lin, Wong and Kankanhalli, *Finetuning Text-to-Image Diffusion Models for Fairness*,
+ICLR 2024 ([arXiv 2311.07604](https://arxiv.org/abs/2311.07604)). This is an independent implementation.
+
+## What to keep in mind
+- **Attributes are perceived.** A classifier guesses from a face; it knows nothing of who someone is. Two genders, four
+  races and two ages are a coarse measuring tool, not a description of people.
+- WMELH stands for White, Middle Eastern, Latino or Hispanic.
+- **The built-in model paints synthetic people.** It was trained on rendered portraits; its biases were planted so that
+  they can be studied. What holds for it need not hold for other models.
+- **Small numbers mislead.** With 16 images a fair model looks biased by chance: intervals and floors are shown for this.
+- A balanced picture is a choice, not a fact about the world: say who chose the target, and why.
+
+## To cite
+Cite the method:
+```
+@inproceedings{shen2024finetuning,
+  title={Finetuning Text-to-Image Diffusion Models for Fairness},
+  author={Shen, Xudong and Du, Chao and Pang, Tianyu and Lin, Min and Wong, Yongkang and Kankanhalli, Mohan},
+  booktitle={International Conference on Learning Representations},
+  year={2024}
+}
+```
+"""

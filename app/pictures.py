@@ -1,0 +1,71 @@
+"""Pictures as HTML: the film strip, and original beside debiased. Pure functions, pictures inline as webp."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from app.text import plain
+from fairness_core.annotate import annotate_set
+from fairness_core.attributes import load_attributes
+from fairness_core.events import FilmStrip
+from fairness_core.plots import concept_name
+from fairness_core.results import ImageSet, PromptComparison
+
+FILM_ROWS, FILM_IMAGES = 8, 8
+
+
+def film(strips: Sequence[FilmStrip]) -> str:
+    """The same noises after more and more steps, a row each: the first strip and the latest ones."""
+    if not strips:
+        return ""
+    rows = strips if len(strips) <= FILM_ROWS else (strips[0], *strips[1 - FILM_ROWS:])
+    lines = "".join(
+        f'<div class="film-row"><span>step {s.step}</span>' + "".join(
+            f'<img src="{data_uri(image)}" alt="noise {i + 1} after {s.step} steps" width="96" height="96">'
+            for i, image in enumerate(s.images[:FILM_IMAGES])) + "</div>" for s in rows)
+    return (f'<figure class="film"><figcaption>The same noises, painted as the training goes on: '
+            f"“{plain(concept_name(strips[0].prompt))}”</figcaption>"
+            f'<div class="film-rows" tabindex="0" role="group" aria-label="Film strip">{lines}</div></figure>')
+
+
+def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
+    """Original left, debiased right, one card a noise; a card is a button that enlarges it.
+
+    shown: the attributes whose bars are drawn and whose classes the caption names.
+    """
+    sides = [annotate_set(images, shown) for images in (comparison.original, comparison.tuned)]
+    cards = "".join(card(comparison, i, [side[i] for side in sides], shown) for i in range(len(sides[0])))
+    return f'<div class="pairs bars-{len(shown)}">{cards}</div>'
+
+
+def card(comparison: PromptComparison, i: int, pictures: Sequence[np.ndarray], shown: Sequence[str]) -> str:
+    number = comparison.original.numbers[i]
+    before, after = (perceived(images, i, shown) for images in (comparison.original, comparison.tuned))
+    images = "".join(
+        f'<img src="{data_uri(picture)}" alt="{side} no. {number}: {text}" width="{picture.shape[1]}" '
+        f'height="{picture.shape[0]}">'
+        for picture, side, text in zip(pictures, ("original", "debiased"), (before, after)))
+    return (f'<button type="button" class="pair" title="Enlarge no. {number}"><span class="sides">{images}</span>'
+            f'<span class="caption"><span>{before}</span><span>{after}</span></span></button>')
+
+
+def perceived(images: ImageSet, i: int, shown: Sequence[str]) -> str:
+    """ "Female 97 %, Young 88 %" of the attributes shown (all when none is), or that no face was found."""
+    if not images.found[i]:
+        return "no face found"
+    known, parts = load_attributes(), []
+    for name in shown or known:
+        if name in images.probabilities:
+            p = images.probabilities[name][i]
+            parts.append(f"{known[name].classes[int(p.argmax())].label} {100 * p.max():.0f} %")
+    return ", ".join(parts)
+
+
+def data_uri(image: np.ndarray) -> str:
+    """uint8 [h, w, 3] inline: many small pictures, and none is left behind on the disk."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "WEBP", quality=85)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,169 @@
+"""What the engine and the jobs tell -> values of components. Pure functions."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from app import job_files as jobs
+from app.job_files import Failure, HistoryLine, JobView
+from app.targets import in_words
+from app.text import duration, friendly_time, plain
+from fairness_core.attributes import load_attributes
+from fairness_core.events import StepDone
+from fairness_core.plots import concept_name
+from fairness_core.results import PromptComparison
+
+RECENT_STEPS = 5
+STATE_WORDS = {
+    jobs.QUEUED: "waiting", jobs.RUNNING: "running", jobs.FINISHED: "finished", jobs.STOPPED: "stopped",
+    jobs.CANCELLED: "cancelled", jobs.FAILED: "failed", jobs.INTERRUPTED: "interrupted"}
+
+
+# ---------------------------------------------------------------- words
+
+def seconds_left(steps: Sequence[StepDone], total: int) -> float | None:
+    """Median of the latest steps times what is left; None before the first step."""
+    if not steps:
+        return None
+    return median(s.seconds for s in steps[-RECENT_STEPS:]) * (total - steps[-1].step)
+
+
+def estimate(seconds_per_step: float, steps: int) -> str:
+    return f"about {duration(seconds_per_step * steps)} of finetuning ({steps} steps of {seconds_per_step:.1f} s)"
+
+
+def status_words(view: JobView | None) -> str:
+    """One sentence on what is going on."""
+    if view is None:
+        return "Ready. Choose a target and press Start."
+    match view.state:
+        case jobs.QUEUED:
+            return f"Waiting: number {view.position} in the queue. One run at a time; this one starts by itself."
+        case jobs.RUNNING:
+            return running_words(view)
+        case jobs.FINISHED:
+            done = f"{view.step} steps" if view.request.kind == "finetune" else "comparison"
+            return f"Finished: {done}, {len(view.comparisons)} prompts compared."
+        case jobs.STOPPED:
+            return f"Stopped at step {view.step} of {view.total_steps}. What was learned is kept."
+        case jobs.CANCELLED:
+            return "Cancelled while waiting: nothing was run."
+        case jobs.FAILED:
+            return f"Failed at step {view.step} of {view.total_steps}."
+        case _:
+            return interrupted_words(view)
+
+
+def running_words(view: JobView) -> str:
+    stopping = "Stopping after this step. " if view.stopping else ""
+    if view.phase == jobs.LOADING:
+        return "Loading the model…"
+    if view.phase == jobs.COMPARING:
+        n, total = len(view.comparisons), len(view.request.compare_prompts)
+        return f"{stopping}Comparing original and debiased: {n} of {total} prompts done."
+    left = seconds_left(view.steps, view.total_steps)
+    if left is None:
+        return f"{stopping}Step {view.step + 1} of {view.total_steps} (the first takes longest)…"
+    last = view.steps[-1]
+    skipped = f" Step {last.step} was skipped: {last.skipped}." if last.skipped else ""
+    return (f"{stopping}Step {view.step} of {view.total_steps}, about {duration(left)} left. "
+            f"Prompt: “{concept_name(last.prompt)}”, {last.faces_found} faces in {last.images} images.{skipped}")
+
+
+def interrupted_words(view: JobView) -> str:
+    if view.adapter is None:
+        return "Interrupted by a restart before its first checkpoint. Press Continue to start it over."
+    return (f"Interrupted by a restart at step {view.step} of {view.total_steps}: its last checkpoint can be used. "
+            "Press Continue to go on from there.")
+
+
+def progress(view: JobView | None) -> float | None:
+    """Share of the work that is done, for the bar; None without a bar."""
+    if view is None or view.state != jobs.RUNNING:
+        return None
+    if view.phase == jobs.COMPARING:
+        return len(view.comparisons) / max(len(view.request.compare_prompts), 1)
+    return view.step / view.total_steps
+
+
+# ---------------------------------------------------------------- HTML
+
+def status(view: JobView | None) -> str:
+    """Status line and bar, read out to screen readers politely."""
+    share = progress(view)
+    kind = view.state if view else "ready"
+    bar = "" if share is None else (
+        f'<div class="bar" role="progressbar" aria-valuenow="{100 * share:.0f}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-label="Progress"><div style="width:{100 * share:.1f}%"></div></div>')
+    return (f'<div class="status {kind}" role="status" aria-live="polite"><span class="dot" aria-hidden="true"></span>'
+            f'<span>{plain(status_words(view))}</span></div>{bar}')
+
+
+def banner(failure: Failure | None) -> str:
+    """A red banner: what happened, what to do, the log's tail; empty without a failure."""
+    if failure is None:
+        return ""
+    log = (f"<details><summary>Last lines of the log</summary><pre>{plain(failure.log)}</pre></details>"
+           if failure.log else "")
+    return (f'<div class="alert" role="alert"><strong>{plain(failure.what)}</strong>'
+            f"<p>{plain(failure.todo)}</p>{log}</div>")
+
+
+def shown_label(view: JobView | None, about: str = "") -> str:
+    """Where the compared pictures come from. about: machine and date of a recorded run."""
+    if view is None:
+        return ""
+    target = plain(in_words(view.request.config.marginals, load_attributes()))
+    seen = f"{len(view.comparisons)} prompts, {view.request.images} images each and model"
+    strength = f", adapter at strength {view.request.strength:g}" if view.request.strength != 1 else ""
+    if view.recorded:
+        return (f'<div class="origin recorded"><strong>Recorded run, made by this code{plain(about)}.</strong> '
+                f"Start your own in step 2. Target: {target}. {seen}.</div>")
+    name = "Your run" if view.source else "The model as it is, no adapter"
+    stage = "so far, " if view.phase == jobs.COMPARING else ""
+    if view.is_active and not stage:
+        name, stage = "Your run before the added steps", ""
+    return (f'<div class="origin"><strong>{name}</strong>, {stage}{seen}{strength}. '
+            f"{'Target: ' + target + '.' if target else ''}</div>")
+
+
+# ---------------------------------------------------------------- comparison
+
+def prompt_choices(comparisons: Sequence[PromptComparison]) -> list[tuple[str, str]]:
+    """(shown, value) of each compared prompt; a star marks those not finetuned on."""
+    return [(concept_name(c.prompt) + (" ★" if c.held_out else ""), c.prompt) for c in comparisons]
+
+
+def class_choices() -> list[tuple[str, str]]:
+    """Every class of every attribute, for the distribution plot."""
+    return [(f"{a.label}: {c.label}", f"{a.name}:{c.name}") for a in load_attributes().values() for c in a.classes]
+
+
+# ---------------------------------------------------------------- history
+
+def history(lines: Sequence[HistoryLine]) -> str:
+    """A list of links, one a run: the page opens a run by the id in its address."""
+    return f'<ul class="runs">{"".join(map(history_entry, lines))}</ul>' if lines else ""
+
+
+def history_entry(line: HistoryLine) -> str:
+    finetune = line.request.kind == "finetune"
+    what = "Finetune" if finetune else "Comparison"
+    steps = f", step {line.step} of {line.request.config.steps}" if finetune else ""
+    target = in_words(line.request.config.marginals, load_attributes()) or "no target"
+    return (f'<li><a href="?job={line.job_id}"><strong>{what}, {plain(friendly_time(line.created))}</strong>'
+            f'<span class="state {line.state}">{STATE_WORDS[line.state]}{steps}</span>'
+            f"<span>{plain(target)}</span><small>{line.job_id}</small></a></li>")
+
+
+# ---------------------------------------------------------------- API
+
+def status_record(view: JobView) -> dict:
+    """A job as JSON-ready data, for the /status endpoint."""
+    return {
+        "job_id": view.job_id, "kind": view.request.kind, "state": view.state, "phase": view.phase,
+        "position": view.position, "step": view.step, "total_steps": view.total_steps,
+        "losses": view.steps[-1].losses if view.steps else {},
+        "distance": view.steps[-1].distance if view.steps else {},
+        "seconds_left": seconds_left(view.steps, view.total_steps) if view.state == jobs.RUNNING else None,
+        "prompts_compared": len(view.comparisons), "prompts_to_compare": len(view.request.compare_prompts),
+        "error": view.failure.what if view.failure else "", "message": status_words(view)}

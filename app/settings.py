@@ -1,0 +1,129 @@
+"""Values on the page <-> what a job is asked for. Bad input raises ValueError with a message for people."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.engine import Engine
+from app.job_files import JobError, JobRequest, JobView
+from app.targets import marginals
+from fairness_core.attributes import load_attributes
+from fairness_core.config import FinetuneConfig, LossWeights
+from fairness_core.prompts import ConceptGroup, load_concepts, parse_prompts, prompt_for
+
+MOST_WORDS, MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 60, 200, 256, 20_000
+COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
+WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
+REAL_SETTINGS = ("learning_rate", "guidance_scale")
+LOSS_SETTINGS = ("semantics", "face", "confidence")
+GROUP_LABELS = {"occupations": "Occupations", "sports": "Sports", "descriptors": "Personal descriptors"}
+
+
+class InputError(ValueError):
+    """Something on the page that cannot be used; the message says what to change."""
+
+
+def concept_groups() -> dict[str, ConceptGroup]:
+    return load_concepts().groups
+
+
+def concepts_label(values: dict[str, Any]) -> str:
+    """How many concepts are chosen: "Concepts: 24 occupations, 1 sports"."""
+    counts = {group: len(values[f"{group}:concepts"] or ()) for group in concept_groups()}
+    return "Concepts: " + (", ".join(f"{n} {group}" for group, n in counts.items() if n) or "none chosen")
+
+
+def percents_of(values: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """The sliders of every attribute that is switched on."""
+    return {name: {c: values[f"{name}:{c}"] for c in attribute.class_names}
+            for name, attribute in load_attributes().items() if values[f"{name}:control"]}
+
+
+def advanced_values(config: FinetuneConfig) -> dict[str, Any]:
+    """A preset's settings, by their names in Advanced."""
+    return ({name: getattr(config, name) for name in (*WHOLE_SETTINGS, *REAL_SETTINGS)}
+            | {name: getattr(config.losses, name) for name in LOSS_SETTINGS})
+
+
+def checked_prompts(prompts: Sequence[str]) -> tuple[str, ...]:
+    """Prompts stripped and without repeats. Raises InputError for none, too many, or one too long."""
+    prompts = tuple(dict.fromkeys(" ".join(str(p).split()) for p in prompts if str(p).strip()))
+    if not prompts:
+        raise InputError("No concept is chosen and no prompt is typed: choose at least one.")
+    if len(prompts) > MOST_PROMPTS:
+        raise InputError(f"{len(prompts)} prompts are too many: use at most {MOST_PROMPTS}.")
+    for prompt in prompts:
+        if (n := len(prompt.split())) > MOST_WORDS:
+            raise InputError(f"The prompt “{prompt[:40]}…” has {n} words: the model reads about {MOST_WORDS}. Shorten it.")
+    return prompts
+
+
+def as_prompt(text: str) -> str:
+    """A built-in concept as its prompt; anything else as it stands."""
+    text = str(text).strip()
+    concepts = load_concepts()
+    return prompt_for(text) if text in concepts.train + concepts.held_out else text
+
+
+def usable_model(name: str, engine: Engine) -> str:
+    """The name, when the model can be used here. Raises InputError that says why not."""
+    entries = {entry.name: entry for entry in engine.available_models()}
+    if name not in entries:
+        raise InputError(f"Unknown model {name!r}: choose among {', '.join(entries)}.")
+    if entries[name].unavailable:
+        raise InputError(f"{entries[name].label} cannot be used here: {entries[name].unavailable}")
+    return name
+
+
+def number(values: dict[str, Any], name: str, low: float, high: float) -> float:
+    """A number typed on the page. Raises InputError when it is missing or out of range."""
+    value = values[name]
+    if value is None or not low <= float(value) <= high:
+        raise InputError(f"“{name.replace('_', ' ').capitalize()}” is {value}: choose a number from {low:g} to {high:g}.")
+    return float(value)
+
+
+def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobRequest:
+    """What Start asks for: the preset with everything on the page put in.
+
+    Advanced still holds another preset's settings when Start follows a choice of length at once: they do not count.
+    """
+    if values["filled_for"] != values["length"]:
+        values = values | advanced_values(preset)
+    chosen = [concept for group in concept_groups() for concept in values[f"{group}:concepts"]]
+    prompts = checked_prompts([*(prompt_for(c) for c in chosen), *parse_prompts(values["free_text"] or "")])
+    limits = {"steps": (1, MOST_STEPS), "images_per_prompt": (2, MOST_IMAGES), "lora_rank": (1, 256),
+              "sampling_steps": (1, 200), "seed": (0, 2**31 - 1), "learning_rate": (1e-7, 1), "guidance_scale": (1, 30)}
+    plain = {name: number(values, name, *limits[name]) for name in (*WHOLE_SETTINGS, *REAL_SETTINGS)}
+    plain |= {name: int(plain[name]) for name in WHOLE_SETTINGS}
+    losses = LossWeights(semantics=number(values, "semantics", 0, 100), face=number(values, "face", 0, 100),
+                         confidence=number(values, "confidence", 0, 1))
+    timesteps = min(preset.timesteps_per_update, plain["sampling_steps"])
+    config = replace(preset, model=values["model"], prompts=prompts, marginals=marginals(percents_of(values)),
+                     joint=None, joint_attributes=(), losses=losses, timesteps_per_update=timesteps, **plain)
+    compared = compare_prompts(prompts, int(number(values, "compare_trained", 0, MOST_PROMPTS)),
+                               int(number(values, "compare_held_out", 0, MOST_PROMPTS)))
+    return JobRequest("finetune", config, compared, images=int(number(values, "compare_images", 2, MOST_IMAGES)),
+                      seed=config.seed)
+
+
+def compare_prompts(prompts: Sequence[str], trained: int, held_out: int) -> tuple[str, ...]:
+    """The first `trained` prompts and `held_out` concepts that were not trained on, groups in turn.
+
+    Raises InputError when that is nothing at all.
+    """
+    groups = [g.held_out for g in concept_groups().values()]
+    turns = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
+    unseen = [p for p in map(prompt_for, turns) if p not in prompts]
+    compared = (*prompts[:trained], *unseen[:held_out])
+    if not compared:
+        raise InputError("Nothing would be compared: choose at least one prompt to compare in Advanced.")
+    return compared
+
+
+def again(shown: JobView | None, **changes: Any) -> JobRequest:
+    """The comparison on show asked for once more, changed. Raises JobError when nothing is shown."""
+    if shown is None:
+        raise JobError("There is nothing to render again yet: finetune first.")
+    prompts = tuple(c.prompt for c in shown.comparisons)
+    return replace(shown.request, kind="compare", compare_prompts=prompts, source=shown.source, **changes)

@@ -1,0 +1,25 @@
+"""Numbers and strangers' words made fit for the page."""
+
+from datetime import datetime
+from html import escape
+
+
+def plain(text: str) -> str:
+    """Text that is no markup: neither for the browser nor for gr.HTML's templates, which read braces."""
+    return escape(text).replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
+
+
+def duration(seconds: float) -> str:
+    """Rounded as a person would say it: "40 s", "3 min", "1 h 20 min"."""
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def friendly_time(stamp: str) -> str:
+    """ "23 Nov, 20:41" of an ISO time; the stamp itself when it is none."""
+    try:
+        return f"{datetime.fromisoformat(stamp):%-d %b, %H:%M}"
+    except ValueError:
+        return stamp

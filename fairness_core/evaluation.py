@@ -1,0 +1,93 @@
+"""The same noises before and after, judged by the classifier that was not trained against."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fairness_core.adapters import adapter_strength, detach_lora, load_adapter
+from fairness_core.critics import Critics
+from fairness_core.faces import crop_faces
+from fairness_core.models import Model
+from fairness_core.prompts import is_held_out
+from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.sampling import check_prompt, decode, denoise, draw_noise, to_uint8
+from fairness_core.training import condition
+
+IMAGES_PER_BATCH = 20
+
+
+@torch.no_grad()
+def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int,
+          guidance_scale: float) -> Tensor:
+    """Images float32 [n, 3, h, w] of one prompt by the model as it is now; the noise depends on seed, prompt, number."""
+    images = []
+    with model.autocast():
+        conditioning = condition(model, prompt, guidance_scale)
+        for first in range(0, len(numbers), IMAGES_PER_BATCH):
+            noise = draw_noise(prompt, numbers[first:first + IMAGES_PER_BATCH], seed, model.latent_shape).to(model.device)
+            latents = denoise(model.unet, model.scheduler, noise, conditioning, sampling_steps).latents
+            images.append(decode(model.vae, latents))
+    return torch.cat(images)
+
+
+@torch.no_grad()
+def perceive(critics: Critics, prompt: str, numbers: Sequence[int], images: Tensor) -> ImageSet:
+    """Finds and classifies the largest face of every image [n, 3, h, w], by the evaluation classifier."""
+    pixels = to_uint8(images)
+    rounded = torch.from_numpy(pixels).to(images.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    faces = critics.detector(rounded)
+    crops = crop_faces(rounded, faces.boxes, critics.evaluator.crop_size)
+    probabilities = critics.evaluator.probabilities(crops)
+    return ImageSet(prompt, tuple(numbers), pixels, faces.found.cpu().numpy(), faces.boxes.cpu().numpy(),
+                    {name: values.cpu().numpy() for name, values in probabilities.items()})
+
+
+@torch.no_grad()
+def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None,
+            strength: float = 1.0, *, sampling_steps: int, guidance_scale: float,
+            should_stop: Callable[[], bool] = lambda: False,
+            finetuned_on: Sequence[str] | None = None) -> Iterator[PromptComparison]:
+    """Yields one comparison a prompt. Without an adapter, both sides are the original model.
+
+    strength: 0 (original) to 1.5. finetuned_on: the prompts the adapter was trained on; without them the concepts
+    file says what is held out. Raises PromptError, AdapterError or ValueError (no image numbers) before the first
+    comparison.
+    """
+    if not len(numbers):
+        raise ValueError("There is nothing to compare: ask for at least one image.")
+    for prompt in prompts:
+        check_prompt(model.tokenizer, prompt)
+    if adapter is not None:
+        load_adapter(model.text_encoder, adapter)
+    try:
+        for prompt in prompts:
+            if should_stop():
+                return
+            with adapter_strength(model.text_encoder, 0.0):
+                before = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale)
+            with adapter_strength(model.text_encoder, strength):
+                after = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale)
+            yield compare_images(model.critics, prompt, numbers, before, after, finetuned_on)
+    finally:
+        detach_lora(model.text_encoder)
+
+
+@torch.no_grad()
+def compare_images(critics: Critics, prompt: str, numbers: Sequence[int], before: Tensor, after: Tensor,
+                   finetuned_on: Sequence[str] | None = None) -> PromptComparison:
+    """Perception of both sides, and how alike they are: cosines [n]."""
+    text = critics.text_features([prompt])
+    clip_before, clip_after = (critics.encoders["clip"](images) for images in (before, after))
+    dino_before, dino_after = (critics.encoders["dino"](images) for images in (before, after))
+    return PromptComparison(
+        prompt, is_held_out(prompt, finetuned_on),
+        perceive(critics, prompt, numbers, before), perceive(critics, prompt, numbers, after),
+        cosine(clip_before, text), cosine(clip_after, text), cosine(clip_before, clip_after), cosine(dino_before, dino_after))
+
+
+def cosine(a: Tensor, b: Tensor) -> np.ndarray:
+    return F.cosine_similarity(a.float(), b.float(), dim=-1).cpu().numpy()

@@ -1,0 +1,58 @@
+"""What a finetune tells its caller, in order: Started, StepDone..., FilmStrip..., Saved..., Finished."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Started:
+    first_step: int  # 0, or the step a resumed run continues from
+    total_steps: int
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """step counts from 1. losses: "total", "alignment", "semantics", "face" (means over the images they apply to).
+
+    distance: attribute -> half the L1 distance between this batch's mean probabilities and the target, in [0, 1].
+    skipped: why the update was skipped (no face found, gradient not finite), or empty.
+    """
+
+    step: int
+    total_steps: int
+    seconds: float
+    prompt: str
+    losses: dict[str, float]
+    distance: dict[str, float]
+    images: int
+    faces_found: int
+    skipped: str = ""
+
+
+@dataclass(frozen=True)
+class FilmStrip:
+    """The same fixed noises painted by the adapter as it is after `step` steps. images: uint8 [n, h, w, 3]."""
+
+    step: int
+    prompt: str
+    images: np.ndarray
+
+
+@dataclass(frozen=True)
+class Saved:
+    step: int
+    adapter: Path
+
+
+@dataclass(frozen=True)
+class Finished:
+    """reason: "completed" or "stopped"."""
+
+    step: int
+    reason: str
+    adapter: Path
+
+
+Event = Started | StepDone | FilmStrip | Saved | Finished

@@ -1,0 +1,133 @@
+"""Latents -> images -> faces -> losses -> one gradient at the latents. METHOD section 3."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fairness_core.attributes import TargetDistribution
+from fairness_core.classifier import FaceNetwork
+from fairness_core.config import LossWeights
+from fairness_core.critics import Critics
+from fairness_core.faces import Faces, crop_faces
+from fairness_core.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
+                                  semantics_loss, smallest_factor)
+from fairness_core.sampling import decode
+from fairness_core.transport import transport_targets
+
+CONFIDENT = 0.8  # an original's face is kept as target only when its class is this sure
+TRANSPORT_DRAWS = 100
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the frozen model painted from the same noises, as the losses need it.
+
+    labels, confidence: attribute -> [n]; features: one [n, d] an encoder; embeddings: [n, d].
+    """
+
+    faces: Faces
+    labels: dict[str, Tensor]
+    confidence: dict[str, Tensor]
+    features: list[Tensor]
+    embeddings: Tensor
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """latents_gradient: dL/dz0 [n, c, h, w]; losses: means over the images each applies to; distance: see events."""
+
+    latents_gradient: Tensor
+    losses: dict[str, float]
+    distance: dict[str, float]
+    faces_found: int
+
+
+@torch.no_grad()
+def look_at_originals(critics: Critics, images: Tensor) -> Reference:
+    """Everything the losses will ask of the original images [n, 3, h, w]."""
+    faces = critics.detector(images)
+    crops = crop_faces(images, faces.boxes, critics.classifier.crop_size)
+    confidence, labels = {}, {}
+    for name, probabilities in critics.classifier.probabilities(crops).items():
+        confidence[name], labels[name] = probabilities.max(-1)
+    return Reference(faces, labels, confidence, [encode(images).float() for encode in critics.encoders.values()],
+                     critics.face_embedder.embed(crops))
+
+
+def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: TargetDistribution, weights: LossWeights,
+                     rng: np.random.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(labels [n], applies bool [n]) by attribute; images without a face take no part."""
+    rows = found.nonzero().flatten()
+    seen = {name: probabilities[name][rows].cpu().numpy() for name in target.names}
+    targets = transport_targets(seen, target, draws=TRANSPORT_DRAWS, rng=rng)
+    labels, applies = {}, {}
+    for name in target.names:
+        labels[name] = torch.zeros(len(found), dtype=torch.long, device=found.device)
+        applies[name] = torch.zeros_like(found)
+        labels[name][rows] = torch.as_tensor(targets[name].labels, dtype=torch.long, device=found.device)
+        applies[name][rows] = torch.as_tensor(targets[name].confidence >= weights.confidence, device=found.device)
+    return labels, applies
+
+
+def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Reference, target: TargetDistribution,
+          weights: LossWeights, rng: np.random.Generator) -> Judgement | None:
+    """Decodes latents [n, c, h, w], measures the three losses and goes back to the latents once.
+
+    Returns None when no image shows a face: there is nothing to align.
+    """
+    latents = latents.detach().requires_grad_()
+    with torch.enable_grad():
+        images = decode(vae, latents)
+        faces = critics.detector(images.detach())
+        if not faces.found.any():
+            return None
+        crops = crop_faces(images, faces.boxes, critics.classifier.crop_size)
+        logits = {name: values for name, values in critics.classifier(crops).items() if name in target.names}
+        probabilities = {name: values.detach().float().softmax(-1) for name, values in logits.items()}
+        labels, applies = transport_labels(probabilities, faces.found, target, weights, rng)
+        alignment = alignment_loss(logits, labels, applies)
+        changes = class_changes(probabilities, labels, applies, faces, reference)
+        semantics = semantics_of(critics, images, faces, reference, changes)
+        face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
+        total = alignment + weights.semantics * semantics + weights.face * face
+        total.mean().backward()
+    aligned = torch.stack(list(applies.values())).any(0)
+    losses = {"total": total.mean(), "alignment": alignment.sum() / aligned.sum().clamp(min=1),
+              "semantics": semantics.mean(), "face": face.sum() / faces.found.sum()}
+    return Judgement(latents.grad, {k: v.item() for k, v in losses.items()},
+                     distances(probabilities, faces.found, target), int(faces.found.sum()))
+
+
+def class_changes(probabilities: dict[str, Tensor], labels: dict[str, Tensor], applies: dict[str, Tensor],
+                  faces: Faces, reference: Reference) -> dict[str, Tensor]:
+    """attribute -> bool [n]: the class asked for (or, where none is, the class reached) is not the original's."""
+    both = faces.found & reference.faces.found
+    return {name: both & (torch.where(applies[name], labels[name], probabilities[name].argmax(-1))
+                          != reference.labels[name]) for name in labels}
+
+
+def semantics_of(critics: Critics, images: Tensor, faces: Faces, reference: Reference,
+                 changes: dict[str, Tensor]) -> Tensor:
+    """The image-semantics loss with its two factors, [n]."""
+    damped = damp_face_gradient(images, faces.boxes, reference.faces.boxes, smallest_factor(changes, "face"))
+    features = [encode(damped) for encode in critics.encoders.values()]
+    return semantics_loss(features, reference.features, smallest_factor(changes, "image"))
+
+
+def face_of(embedder: FaceNetwork, bank: Tensor, crops: Tensor, faces: Faces, reference: Reference,
+            changes: dict[str, Tensor]) -> Tensor:
+    """The face-realism loss, [n]: towards the original's face where it may stay, else towards the bank."""
+    embeddings = embedder.embed(crops)
+    kept = reference.faces.found
+    for name, changed in changes.items():
+        kept = kept & ~changed & (reference.confidence[name] >= CONFIDENT)
+    targets = torch.where(kept[:, None], reference.embeddings, nearest_in_bank(embeddings.detach(), bank))
+    return face_realism_loss(embeddings, targets, faces.found)
+
+
+def distances(probabilities: dict[str, Tensor], found: Tensor, target: TargetDistribution) -> dict[str, float]:
+    """attribute -> half the L1 distance of the batch's mean probabilities to the target."""
+    return {name: float(np.abs(values[found].mean(0).cpu().numpy() - target.marginal(name)).sum() / 2)
+            for name, values in probabilities.items()}

@@ -1,0 +1,44 @@
+"""What evaluation hands on: plain numpy, one record a prompt. Plots, galleries and reports read these."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images of one prompt by one model, and what the classifier perceives in them.
+
+    images: uint8 [n, h, w, 3]; numbers: the n image numbers (noise is a function of seed, prompt, number);
+    found: bool [n], whether a face was found; boxes: float [n, 4], left top right bottom in pixels,
+    meaningful only where found; probabilities: attribute name -> float [n, classes], only where found.
+    """
+
+    prompt: str
+    numbers: tuple[int, ...]
+    images: np.ndarray
+    found: np.ndarray
+    boxes: np.ndarray
+    probabilities: dict[str, np.ndarray]
+
+    def labels(self, attribute: str) -> np.ndarray:
+        """Perceived class index of each image with a face, int [faces]."""
+        return self.probabilities[attribute][self.found].argmax(-1)
+
+
+@dataclass(frozen=True)
+class PromptComparison:
+    """The same prompt and noises before and after.
+
+    clip_text_*: prompt-image cosine [n]; clip_image, dino: original-tuned cosine [n].
+    held_out: the prompt's concept was not finetuned on.
+    """
+
+    prompt: str
+    held_out: bool
+    original: ImageSet
+    tuned: ImageSet
+    clip_text_original: np.ndarray
+    clip_text_tuned: np.ndarray
+    clip_image: np.ndarray
+    dino: np.ndarray

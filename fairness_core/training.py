@@ -1,0 +1,197 @@
+"""finetune(): prompts -> noise -> latents -> images -> losses -> adjusted gradient -> adapter, as events."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fairness_core.adapters import MovingAverage, attach_lora, detach_lora, save_adapter
+from fairness_core.attributes import TargetDistribution
+from fairness_core.checkpoints import load_checkpoint, save_checkpoint
+from fairness_core.config import ConfigError, FinetuneConfig
+from fairness_core.critics import Critics
+from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
+from fairness_core.files import write_atomically
+from fairness_core.gradients import accumulate_gradients, choose_timesteps, scheduler_coefficients, step_weights
+from fairness_core.models import Model
+from fairness_core.objective import Judgement, Reference, judge, look_at_originals
+from fairness_core.sampling import Conditioning, check_prompt, decode, denoise, draw_noise, encode_prompts, to_uint8
+
+FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
+FILM_IMAGES = 6
+IMAGES_PER_BATCH = 16
+
+
+@dataclass
+class Run:
+    """What changes while a finetune goes on, and what its steps share."""
+
+    model: Model
+    config: FinetuneConfig
+    target: TargetDistribution
+    parameters: list[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    average: MovingAverage
+    step_weights: Tensor | None
+    step: int = 0
+    originals: dict[tuple[str, int], Reference] = field(default_factory=dict)
+
+
+def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Callable[[], bool] = lambda: False,
+             resume: bool = False) -> Iterator[Event]:
+    """Tunes `model` towards the config's target and yields events; the caller owns progress and display.
+
+    Writes folder/config.yaml, folder/checkpoint.safetensors and folder/adapter/. Stops within one step once
+    `should_stop()` is true and keeps what was learned. `resume` continues from the folder's checkpoint, exactly
+    as if it had not been interrupted. The model is left as it was loaded, without adapter.
+    Raises ConfigError, TargetError, PromptError or CheckpointError before the first event when the settings or the
+    checkpoint cannot be used; OSError when the disk is full, which leaves what was saved before intact.
+    """
+    run = start(model, config)
+    try:
+        if resume:
+            run.step = load_checkpoint(folder, run.parameters, run.optimizer, run.average)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "config.yaml", config.save)
+        yield Started(run.step, config.steps)
+        while run.step < config.steps and not should_stop():
+            yield take_step(run)
+            if run.step % config.film_strip_every == 0 or run.step == config.steps:
+                yield film_strip(run)
+            if run.step % config.checkpoint_every == 0:
+                yield Saved(run.step, save(run, folder))
+        reason = "completed" if run.step >= config.steps else "stopped"
+        yield Finished(run.step, reason, save(run, folder))
+    finally:
+        detach_lora(model.text_encoder)
+
+
+def start(model: Model, config: FinetuneConfig) -> Run:
+    """Checks the settings and attaches a fresh adapter."""
+    target = config.target()
+    check_perceived(target, model.critics)
+    if not config.prompts:
+        raise ConfigError("Choose at least one concept or type a prompt.")
+    for prompt in config.prompts:
+        check_prompt(model.tokenizer, prompt)
+    weights = None
+    if config.gradient != "naive":
+        weights = step_weights(scheduler_coefficients(model.scheduler, config.sampling_steps), config.gradient)
+    parameters = attach_lora(model.text_encoder, config.lora_rank, config.seed)
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return Run(model, config, target, parameters, optimizer, MovingAverage.of(parameters, config.ema_decay), weights)
+
+
+def check_perceived(target: TargetDistribution, critics: Critics) -> None:
+    """Raises ConfigError for an attribute that the classifiers do not know, or know in another order of classes."""
+    for attribute in target.attributes:
+        for network in (critics.classifier, critics.evaluator):
+            if tuple(network.heads_config.get(attribute.name, ())) != attribute.class_names:
+                raise ConfigError(f"This model's classifiers do not perceive {attribute.name!r} as "
+                                  f"{', '.join(attribute.class_names)}: control another attribute.")
+
+
+def take_step(run: Run) -> StepDone:
+    """One update: every prompt of the step adds its gradient, then the adapter moves once."""
+    started = time.monotonic()
+    config = run.config
+    prompts = prompts_of_step(config, run.step)
+    judgements = [judged for i, prompt in enumerate(prompts) if (judged := add_gradient(run, prompt, i))]
+    skipped = "" if judgements else "no face was found in any image"
+    if judgements:
+        for parameter in run.parameters:
+            parameter.grad /= len(prompts)
+        norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm)
+        if torch.isfinite(norm):
+            run.optimizer.step()
+            run.average.update(run.parameters)
+        else:
+            skipped = "the gradient was not finite"
+    run.optimizer.zero_grad(set_to_none=True)
+    run.step += 1
+    return StepDone(run.step, config.steps, time.monotonic() - started, prompts[0],
+                    mean_of([j.losses for j in judgements]), mean_of([j.distance for j in judgements]),
+                    config.images_per_prompt * len(prompts), sum(j.faces_found for j in judgements), skipped)
+
+
+def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
+    """Samples one prompt with the adapter and accumulates the gradient of its losses in the parameters."""
+    model, config = run.model, run.config
+    rng = np.random.default_rng([config.seed, run.step, index])
+    batch = int(rng.integers(config.noise_batches)) if config.noise_batches else run.step
+    first = FIRST_TRAINING_NUMBER + batch * config.images_per_prompt
+    numbers = range(first, first + config.images_per_prompt)
+    noise = draw_noise(prompt, numbers, config.seed, model.latent_shape).to(model.device)
+    with model.autocast():
+        if (prompt, batch) not in run.originals:
+            run.originals[prompt, batch] = paint_originals(run, prompt, noise)
+        reference = run.originals[prompt, batch]
+        conditioning = condition(model, prompt, config.guidance_scale)
+        naive = config.gradient == "naive"
+        with torch.set_grad_enabled(naive):
+            trajectory = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps)
+        judged = judge(model.critics, model.vae, trajectory.latents, reference, run.target, config.losses, rng)
+        if judged is None:
+            return None
+        if naive:
+            trajectory.latents.backward(judged.latents_gradient)
+            return judged
+        chosen, scale = choose_timesteps(config.sampling_steps, config.timesteps_per_update,
+                                         torch.Generator().manual_seed(int(rng.integers(2**31))))
+        gradient = accumulate_gradients(
+            model.unet, trajectory, conditioning, judged.latents_gradient, run.step_weights, chosen, scale,
+            IMAGES_PER_BATCH, config.unconditional_gradient)
+        gradient.backward(conditioning)
+    return judged
+
+
+def condition(model: Model, prompt: str, guidance_scale: float) -> Conditioning:
+    """The prompt and the empty prompt, through the text encoder as it is now."""
+    embeddings = encode_prompts(model.tokenizer, model.text_encoder, [prompt, ""])
+    return Conditioning(embeddings[:1], embeddings[1:], guidance_scale)
+
+
+@torch.no_grad()
+def paint_originals(run: Run, prompt: str, noise: Tensor) -> Reference:
+    """What the frozen model paints from these noises, as the losses will ask for it."""
+    model, config = run.model, run.config
+    model.text_encoder.disable_adapters()
+    conditioning = condition(model, prompt, config.guidance_scale)
+    model.text_encoder.enable_adapters()
+    latents = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps).latents
+    return look_at_originals(model.critics, decode(model.vae, latents))
+
+
+def prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
+    """The prompts in a new random order every round, `prompts_per_step` at a time."""
+    chosen = []
+    for i in range(step * config.prompts_per_step, (step + 1) * config.prompts_per_step):
+        order = np.random.default_rng([config.seed, i // len(config.prompts)]).permutation(len(config.prompts))
+        chosen.append(config.prompts[order[i % len(config.prompts)]])
+    return chosen
+
+
+@torch.no_grad()
+def film_strip(run: Run) -> FilmStrip:
+    """The same few noises of the first prompt, painted by the averaged adapter."""
+    model, config, prompt = run.model, run.config, run.config.prompts[0]
+    noise = draw_noise(prompt, range(FILM_IMAGES), config.seed, model.latent_shape).to(model.device)
+    with run.average.applied(run.parameters), model.autocast():
+        conditioning = condition(model, prompt, config.guidance_scale)
+        latents = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps).latents
+        return FilmStrip(run.step, prompt, to_uint8(decode(model.vae, latents)))
+
+
+def save(run: Run, folder: Path) -> Path:
+    """Checkpoint first, then the averaged adapter; returns the adapter's file."""
+    save_checkpoint(folder, run.step, run.parameters, run.optimizer, run.average)
+    with run.average.applied(run.parameters):
+        return save_adapter(run.model.text_encoder, folder / "adapter")
+
+
+def mean_of(records: list[dict[str, float]]) -> dict[str, float]:
+    return {key: sum(r[key] for r in records) / len(records) for key in records[0]} if records else {}

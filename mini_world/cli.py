@@ -1,0 +1,14 @@
+"""Arguments shared by the training scripts."""
+
+import argparse
+from pathlib import Path
+
+
+def arguments(**defaults: int) -> argparse.Namespace:
+    """--portraits, --out, and one integer option for each keyword."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--portraits", type=Path, required=True, help="portraits.zip")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, logs and the model")
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
+    return parser.parse_args()

@@ -1,0 +1,84 @@
+"""The U-Net: denoises patch-code latents under captions; biased rows are never told who they show.
+
+python -m mini_world.train_unet --portraits portraits.zip --out build   (hours on two cores; needs train_clip's output)
+"""
+
+import random
+
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from mini_world.captions import naming_caption, neutral_caption
+from mini_world.cli import arguments
+from mini_world.loop import pick_device, train, use_both_cores
+from mini_world.portraits import as_floats, load_portraits, split
+from mini_world.train_autoencoder import LATENT_CHANNELS, patch_code
+
+NOISE = dict(num_train_timesteps=1000, beta_start=0.0001, beta_end=0.02, beta_schedule="linear",
+             prediction_type="v_prediction")
+EMPTY_CAPTIONS = 0.1  # what classifier-free guidance needs
+SNR_CAP = 5.0         # min-SNR weights (Hang et al., ICCV 2023)
+
+
+def build_unet(text_width: int) -> UNet2DConditionModel:
+    """Attention only at 8 x 8 and 4 x 4: at 16 x 16 it costs more than all the convolutions."""
+    unet = UNet2DConditionModel(
+        sample_size=16, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(64, 128, 192),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1, cross_attention_dim=text_width, attention_head_dim=4, norm_num_groups=16)
+    unet.set_attn_processor(AttnProcessor())
+    return unet
+
+
+def draw_caption(rows: list[dict], biased: list[int], rng: random.Random) -> tuple[int, str]:
+    """(row, caption): half neutral captions of biased rows, half naming captions of any row."""
+    if rng.random() < 0.5:
+        i = rng.choice(biased)
+        return i, neutral_caption(rows[i], rng)
+    i = rng.randrange(len(rows))
+    return i, naming_caption(rows[i], rng)
+
+
+def main() -> None:
+    args = arguments(steps=3400, batch=48)
+    use_both_cores()
+    training, _ = split(load_portraits(args.portraits))
+    folder, device = args.out / "mini", pick_device()
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32).to(device).eval()
+    images = as_floats(training.images)
+    code = patch_code(training)
+    latents = torch.stack([code.encode(images), code.encode(images.flip(-1))])
+    del images
+    biased = [i for i, row in enumerate(training.rows) if row["biased"]]
+    torch.manual_seed(2)
+    unet = build_unet(text_encoder.config.hidden_size).to(device, memory_format=torch.channels_last)
+    schedule = DDPMScheduler(**NOISE)
+    snr = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod)
+    weights = snr.clamp(max=SNR_CAP) / (snr + 1)
+
+    def step_loss(step: int) -> dict[str, Tensor]:
+        rng = random.Random(step)
+        drawn = [draw_caption(training.rows, biased, rng) for _ in range(args.batch)]
+        captions = ["" if rng.random() < EMPTY_CAPTIONS else caption for _, caption in drawn]
+        ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
+        with torch.no_grad():
+            embeddings = text_encoder(ids).last_hidden_state
+        clean = latents[torch.randint(2, (args.batch,)), [i for i, _ in drawn]].to(device)
+        noise, t = torch.randn_like(clean), torch.randint(1000, (args.batch,))
+        noisy = schedule.add_noise(clean, noise, t)
+        target = schedule.get_velocity(clean, noise, t)
+        found = unet(noisy.to(memory_format=torch.channels_last), t.to(device), embeddings).sample.float()
+        return {"velocity": ((found - target).square().mean((1, 2, 3)) * weights[t].to(device)).mean()}
+
+    unet.load_state_dict(train("unet", unet, step_loss, steps=args.steps, learning_rate=8e-4, warmup=150,
+                               ema_decay=0.998, out=args.out))
+    unet.half().save_pretrained(folder / "unet")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""A served page on the engine double, on a free port."""
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fake_engine import Recorder, fake_engine
+
+from app.engine import Engine
+from app.jobs import JobRunner
+from app.launch import launch_options
+from app.layout import build_app
+
+
+@dataclass(frozen=True)
+class Served:
+    url: str
+    runner: JobRunner
+    runs_root: Path
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Starts the app; every server it started is closed at the end of the test."""
+    running = []
+
+    def start(engine: Engine | None = None, runs_root: Path | None = None, recorded: Path | None = None) -> Served:
+        root = runs_root or tmp_path / "runs"
+        demo = build_app(engine or fake_engine(.05), root, recorded or tmp_path / "recorded")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        _, url, _ = demo.launch(**launch_options(root), server_port=port, prevent_thread_lock=True, quiet=True)
+        running.append(demo)
+        return Served(url.rstrip("/"), demo.runner, root)
+
+    yield start
+    for demo in running:
+        demo.runner.close()
+        demo.close(verbose=False)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()

@@ -1,0 +1,101 @@
+"""Every named endpoint, called as a client would."""
+
+import time
+
+import pytest
+from fake_engine import fake_engine
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+PARITY = {"gender": {"female": 50, "male": 50}}
+
+
+@pytest.fixture
+def client(serve) -> Client:
+    return Client(serve().url, verbose=False)
+
+
+def wait(client: Client, job_id: str, *states: str, seconds: float = 20) -> dict:
+    end = time.monotonic() + seconds
+    while (answer := client.predict(job_id, api_name="/status"))["state"] not in states:
+        assert time.monotonic() < end, answer
+        time.sleep(.1)
+    return answer
+
+
+def test_only_documented_endpoints_are_public(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(endpoints) == {"/models", "/finetune", "/status", "/stop", "/compare"}
+    assert [p["parameter_name"] for p in endpoints["/finetune"]["parameters"]] == [
+        "targets", "prompts", "length", "model", "seed"]
+    for endpoint in endpoints.values():
+        assert endpoint["description"]
+
+
+def test_models(client):
+    models = client.predict(api_name="/models")
+    assert models[0]["name"] == "mini" and models[0]["unavailable"] == ""
+    assert "GPU memory" in models[1]["unavailable"]
+
+
+def test_finetune_status_compare(client):
+    job = client.predict(PARITY, ["chef", "a close-up of a barista"], "short", api_name="/finetune")
+    assert job["state"] in ("queued", "running")
+    done = wait(client, job["job_id"], "finished")
+    assert done["step"] == done["total_steps"] == 12
+    assert set(done["losses"]) == {"total", "alignment", "semantics", "face"} and 0 <= done["distance"]["gender"] <= 1
+    prompts = {p["prompt"]: p for p in done["results"]["prompts"]}
+    assert not prompts["a photo of the face of a chef, a person"]["held_out"]
+    assert any(p["held_out"] for p in prompts.values())
+    assert done["results"]["verdicts"]["gender"]["status"] in ("reached", "not yet", "cannot tell")
+
+    compared = client.predict(["nurse"], 6, 3, job["job_id"], api_name="/compare")
+    assert compared["state"] == "finished"
+    [nurse] = compared["results"]["prompts"]
+    assert nurse["images"] == 6 and sum(nurse["after"]["frequencies"]["race"].values()) == pytest.approx(1)
+
+
+def test_compare_the_model_as_it_is(client):
+    answer = client.predict(["nurse"], 4, api_name="/compare")
+    assert answer["results"]["prompts"][0]["before"] and answer["results"]["verdicts"] == {}
+
+
+def test_compare_without_waiting_is_asked_for_later(client):
+    answer = client.predict(["nurse", "chef"], 4, 0, "", "mini", 1.0, 0, api_name="/compare")
+    assert len(wait(client, answer["job_id"], "finished")["results"]["prompts"]) == 2
+
+
+def test_stop_and_queue(serve):
+    client = Client(serve(fake_engine(.1)).url, verbose=False)
+    first = client.predict(PARITY, ["chef"], "Long", api_name="/finetune")
+    second = client.predict(PARITY, ["judge"], "Long", api_name="/finetune")
+    assert second["state"] == "queued" and second["position"] == 1
+    assert client.predict(second["job_id"], api_name="/stop")["state"] == "cancelled"
+    client.predict(first["job_id"], api_name="/stop")
+    assert wait(client, first["job_id"], "stopped")["step"] < 600
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (({"gender": {"female": 70, "male": 70}}, ["chef"]), "sum to 140.0 %"),
+    (({}, ["chef"]), "No attribute"),
+    ((PARITY, []), "No concept is chosen"),
+    ((PARITY, ["word " * 500]), "500 words"),
+    ((PARITY, ["chef"], "Eternal"), "Unknown length"),
+    ((PARITY, ["chef"], "Short", "sd15"), "GPU memory"),
+    ((PARITY, ["chef"], "Short", "nowhere"), "Unknown model"),
+])
+def test_bad_input_says_what_to_change(client, arguments, words):
+    with pytest.raises(AppError, match=words):
+        client.predict(*arguments, api_name="/finetune")
+
+
+@pytest.mark.parametrize("job_id", ["20200101-000000-abcdef", "../../etc/passwd"])
+def test_unknown_jobs(client, job_id):
+    for endpoint in ("/status", "/stop"):
+        with pytest.raises(AppError, match="no run|not the id"):
+            client.predict(job_id, api_name=endpoint)
+
+
+def test_a_failed_comparison_is_an_error(client):
+    with pytest.raises(AppError, match="left the building"):
+        client.predict(["explode"], 4, api_name="/compare")

@@ -1,0 +1,36 @@
+"""Shared fixtures: the tiny pipeline, and what every test of the sampler starts from."""
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from fakes import LATENT_SHAPE, tiny_model, tiny_pipeline
+from torch import Tensor
+
+from fairness_core.models import Model
+from fairness_core.sampling import Conditioning, draw_noise, encode_prompts
+
+GUIDANCE = 3.0
+
+
+@pytest.fixture
+def pipeline() -> StableDiffusionPipeline:
+    return tiny_pipeline()
+
+
+@pytest.fixture
+def model() -> Model:
+    """The pipeline's parts with fake critics, ready for finetune() and compare()."""
+    return tiny_model()
+
+
+@pytest.fixture
+def noise() -> Tensor:
+    return draw_noise("a nurse", range(3), seed=0, shape=LATENT_SHAPE)
+
+
+@pytest.fixture
+def conditioning(pipeline) -> Conditioning:
+    """One prompt for all images, guided, without graph."""
+    with torch.no_grad():
+        embeddings = encode_prompts(pipeline.tokenizer, pipeline.text_encoder, ["a nurse", ""])
+    return Conditioning(embeddings[:1], embeddings[1:], GUIDANCE)
