@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import gradio as gr
 
@@ -10,7 +11,6 @@ from app.handlers import Handlers
 from app.job_files import JobRequest, JobView
 from app.jobs import JobRunner
 from app.targets import marginals
-from dataclasses import replace
 
 POLL_SECONDS, LONGEST_WAIT = .25, 600
 

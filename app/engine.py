@@ -20,8 +20,15 @@ class Engine:
 
 
 def fairness_engine() -> Engine:
-    """The real one."""
-    from fairness_core import evaluation, models, presets, training
+    """The real one. Training and evaluation are imported with the first job: the page need not wait for them."""
+    from fairness_core import models, presets
 
-    return Engine(models.available_models, models.load_model, presets.load_presets, training.finetune,
-                  evaluation.compare)
+    def finetune(*arguments: Any, **named: Any) -> Iterator[Event]:
+        from fairness_core import training
+        return training.finetune(*arguments, **named)
+
+    def compare(*arguments: Any, **named: Any) -> Iterator[PromptComparison]:
+        from fairness_core import evaluation
+        return evaluation.compare(*arguments, **named)
+
+    return Engine(models.available_models, models.load_model, presets.load_presets, finetune, compare)

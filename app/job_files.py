@@ -1,11 +1,9 @@
 """Jobs as values and as files: a job is a run folder whose `job.json` holds its state."""
 
 import json
-import logging
 import os
 import platform
 import threading
-import time
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +13,7 @@ from app.targets import in_words
 from fairness_core import runs
 from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig, from_plain, to_plain
-from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
+from fairness_core.events import Event, FilmStrip, Started, StepDone
 from fairness_core.files import write_atomically
 from fairness_core.report import About
 from fairness_core.results import PromptComparison
@@ -24,8 +22,7 @@ QUEUED, RUNNING = "queued", "running"
 FINISHED, STOPPED, CANCELLED, FAILED, INTERRUPTED = "finished", "stopped", "cancelled", "failed", "interrupted"
 ACTIVE = (QUEUED, RUNNING)
 LOADING, FINETUNING, COMPARING = "loading", "finetuning", "comparing"
-STATE_FILE, LOG_FILE, LOG_TAIL = "job.json", "log.txt", 12
-log = logging.getLogger(__name__)
+STATE_FILE = "job.json"
 
 
 class JobError(ValueError):
@@ -97,9 +94,10 @@ class JobView:
 
     @property
     def can_resume(self) -> bool:
-        """Whether a finetune that broke off can go on."""
-        return self.request.kind == "finetune" and not self.recorded and (
-            self.state in (INTERRUPTED, FAILED, STOPPED, CANCELLED) and self.step < self.total_steps)
+        """Whether a finetune that broke off can go on; one that only lacks its comparison can, too."""
+        broke_off = self.state in (INTERRUPTED, FAILED, CANCELLED) or (
+            self.state == STOPPED and self.step < self.total_steps)
+        return self.request.kind == "finetune" and not self.recorded and broke_off
 
     @property
     def can_extend(self) -> bool:
@@ -214,51 +212,6 @@ def tell_about(job: Job, seconds: float) -> None:
 
 def machine() -> str:
     return f"{os.cpu_count()} CPU cores ({platform.machine()})"
-
-
-def write_log(job: Job, text: str) -> None:
-    """Adds to the job's log; a log that cannot be written must not end the job."""
-    try:
-        with (job.folder.path / LOG_FILE).open("a") as file:
-            file.write(f"{time.strftime('%H:%M:%S')} {text.rstrip()}\n")
-    except OSError as error:
-        log.warning("log of %s: %s", job.job_id, error)
-
-
-def log_tail(folder: runs.RunFolder) -> str:
-    path = folder.path / LOG_FILE
-    return "\n".join(path.read_text().splitlines()[-LOG_TAIL:]) if path.exists() else ""
-
-
-def describe(event: Event) -> str:
-    match event:
-        case Started():
-            return f"finetune from step {event.first_step} to {event.total_steps}"
-        case StepDone():
-            result = event.skipped or f"loss {event.losses.get('total', float('nan')):.3f}"
-            return f"step {event.step}: {event.prompt!r}, {event.faces_found}/{event.images} faces, {result}"
-        case FilmStrip():
-            return f"film strip at step {event.step}"
-        case Saved():
-            return f"checkpoint at step {event.step}"
-        case Finished():
-            return f"finetune {event.reason} at step {event.step}"
-
-
-def explain(error: Exception, job: Job) -> Failure:
-    """What happened and what to do, in words for people."""
-    saved = [e.step for e in job.events if isinstance(e, Saved | Finished)]
-    kept = f"What was learned until step {saved[-1]} is kept: press Continue to go on from there. " if saved else ""
-    if isinstance(error, ValueError) and str(error):
-        what, todo = str(error), "Change the setting and press Start again."
-    elif isinstance(error, MemoryError) or "out of memory" in str(error):
-        what, todo = "The machine ran out of memory.", "Choose fewer images per prompt in Advanced."
-    elif isinstance(error, OSError) and error.errno == 28:
-        what, todo = "The disk is full.", "Remove old run folders and try again."
-    else:
-        what = f"An unexpected error: {type(error).__name__}: {error}"
-        todo = "Press Start to try again. If it happens again, report it with the log below."
-    return Failure(what, kept + todo, log_tail(job.folder))
 
 
 def now() -> str:

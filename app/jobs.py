@@ -16,8 +16,9 @@ from typing import Any
 
 from app.engine import Engine
 from app.job_files import (ACTIVE, CANCELLED, COMPARING, FAILED, FINETUNING, FINISHED, INTERRUPTED, LOADING, RUNNING,
-                           STATE_FILE, STOPPED, HistoryLine, Job, JobError, JobRequest, JobView, describe, explain,
-                           history_line, now, read_view, recorded_view, save_state, tell_about, write_json, write_log)
+                           STATE_FILE, STOPPED, HistoryLine, Job, JobError, JobRequest, JobView, history_line, now,
+                           read_view, recorded_view, save_state, tell_about, write_json)
+from app.job_log import describe, explain, write_log
 from fairness_core import runs
 from fairness_core.events import Finished
 from fairness_core.prompts import is_held_out

@@ -1,6 +1,5 @@
 """The page: components by name, and which touch calls which handler."""
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from app.jobs import JobRunner
 from app.targets import CUSTOM, TARGET_PRESETS, equal_percents
 from app.theme import ENLARGE, REMEMBER_JOB
 from fairness_core.attributes import Attribute, load_attributes
+from fairness_core.config import FinetuneConfig
 from fairness_core.prompts import ConceptGroup
 
 Page = dict[str, Any]
@@ -41,7 +41,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
                 page["banner"] = gr.HTML("", elem_id="banner")
                 with gr.Row(equal_height=False):
                     with gr.Column(scale=4, min_width=340):
-                        target_step(page, engine)
+                        target_step(page, engine, next(iter(handlers.presets.values())).config)
                     with gr.Column(scale=9, min_width=340):
                         finetune_step(page, handlers)
                         progress_panel(page)
@@ -62,7 +62,7 @@ def title(number: int, text: str) -> None:
     gr.HTML(f'<h2><span class="number" aria-hidden="true">{number}</span>{text}</h2>', elem_classes="step-title")
 
 
-def target_step(page: Page, engine: Engine) -> None:
+def target_step(page: Page, engine: Engine, first_config: FinetuneConfig) -> None:
     title(1, "Choose a target")
     models = engine.available_models()
     usable = [(m.label, m.name) for m in models if not m.unavailable]
@@ -75,8 +75,7 @@ def target_step(page: Page, engine: Engine) -> None:
     page["preset_note"] = gr.HTML(f'<div class="note">Chosen by {first.chosen_by}: {first.why}.</div>')
     for attribute in load_attributes().values():
         attribute_controls(page, attribute, first.percents.get(attribute.name))
-    chosen = {f"{group}:concepts": c.train if i == 0 else () for i, (group, c) in
-              enumerate(settings.concept_groups().items())}
+    chosen = settings.chosen_at_first(first_config)
     with gr.Accordion(settings.concepts_label(chosen), open=False, elem_id="concepts") as page["concepts"]:
         for group, concepts in settings.concept_groups().items():
             concept_controls(page, group, concepts, chosen[f"{group}:concepts"])
@@ -120,7 +119,7 @@ def finetune_step(page: Page, handlers: Handlers) -> None:
                 page["continue"] = gr.Button("Continue", elem_id="continue", elem_classes="low", min_width=100)
                 page["more_steps"] = gr.Number(10, label="Steps to add", precision=0, minimum=1, maximum=1000,
                                                min_width=100, elem_id="more-steps")
-    page["filled_for"] = gr.State(presets[0].name)
+    page["filled_for"] = gr.Textbox(presets[0].name, visible=False)  # not a gr.State: it must travel with Advanced
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         advanced_controls(page, settings.advanced_values(presets[0].config))
 
@@ -133,13 +132,13 @@ def advanced_controls(page: Page, values: dict[str, Any]) -> None:
         for name, label in labels.items():
             page[name] = gr.Number(values[name], label=label, info=words.ADVANCED[name], min_width=150,
                                    precision=0 if name in settings.WHOLE_SETTINGS else None, elem_id=f"set-{name}")
+    compared = {"compare_images": (settings.COMPARED_IMAGES, "Compared: images", words.COMPARE_IMAGES),
+                "compare_trained": (settings.COMPARED_TRAINED, "Compared: chosen prompts", words.COMPARE_TRAINED),
+                "compare_held_out": (settings.COMPARED_HELD_OUT, "Compared: held-out prompts",
+                                     words.COMPARE_HELD_OUT)}
     with gr.Row():
-        page["compare_images"] = gr.Number(settings.COMPARED_IMAGES, label="Compared: images", info=words.COMPARE_IMAGES, precision=0,
-                                           min_width=150, elem_id="compare-images")
-        page["compare_trained"] = gr.Number(settings.COMPARED_TRAINED, label="Compared: chosen prompts", info=words.COMPARE_TRAINED,
-                                            precision=0, min_width=150)
-        page["compare_held_out"] = gr.Number(settings.COMPARED_HELD_OUT, label="Compared: held-out prompts", info=words.COMPARE_HELD_OUT,
-                                             precision=0, min_width=150)
+        for name, (value, label, info) in compared.items():
+            page[name] = gr.Number(value, label=label, info=info, precision=0, min_width=150, elem_id=f"set-{name}")
 
 
 def progress_panel(page: Page) -> None:
@@ -167,7 +166,8 @@ def compare_step(page: Page) -> None:
         page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load=ENLARGE)
         with gr.Row():
             page["plot_class"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1],
-                                             label="Plotted", info=words.PLOT_CLASS, elem_id="plot-class", min_width=280)
+                                             label="Plotted", info=words.PLOT_CLASS, elem_id="plot-class",
+                                             min_width=280)
             page["sort"] = gr.Radio([("Name", "name"), ("Before", "before"), ("After", "after")], value="before",
                                     label="Sorted by", info=words.SORT, elem_id="sort", min_width=280)
         page["distribution"] = gr.Plot(show_label=False, elem_id="distribution")

@@ -27,6 +27,16 @@ def concept_groups() -> dict[str, ConceptGroup]:
     return load_concepts().groups
 
 
+def chosen_at_first(config: FinetuneConfig) -> dict[str, list[str]]:
+    """The concepts a preset finetunes on, as "group:concepts"; the whole first group when it names none."""
+    groups = concept_groups()
+    chosen = {f"{name}:concepts": [c for c in group.train if prompt_for(c) in config.prompts]
+              for name, group in groups.items()}
+    if not any(chosen.values()):
+        chosen[f"{next(iter(groups))}:concepts"] = list(groups[next(iter(groups))].train)
+    return chosen
+
+
 def concepts_label(values: dict[str, Any]) -> str:
     """How many concepts are chosen: "Concepts: 24 occupations, 1 sports"."""
     counts = {group: len(values[f"{group}:concepts"] or ()) for group in concept_groups()}
@@ -54,7 +64,8 @@ def checked_prompts(prompts: Sequence[str]) -> tuple[str, ...]:
         raise InputError(f"{len(prompts)} prompts are too many: use at most {MOST_PROMPTS}.")
     for prompt in prompts:
         if (n := len(prompt.split())) > MOST_WORDS:
-            raise InputError(f"The prompt “{prompt[:40]}…” has {n} words: the model reads about {MOST_WORDS}. Shorten it.")
+            raise InputError(f"The prompt “{prompt[:40]}…” has {n} words: shorten it, the model reads "
+                             f"about {MOST_WORDS}.")
     return prompts
 
 
@@ -79,7 +90,8 @@ def number(values: dict[str, Any], name: str, low: float, high: float) -> float:
     """A number typed on the page. Raises InputError when it is missing or out of range."""
     value = values[name]
     if value is None or not low <= float(value) <= high:
-        raise InputError(f"“{name.replace('_', ' ').capitalize()}” is {value}: choose a number from {low:g} to {high:g}.")
+        label = name.replace("_", " ").capitalize()
+        raise InputError(f"“{label}” is {value}: choose a number from {low:g} to {high:g}.")
     return float(value)
 
 

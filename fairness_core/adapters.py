@@ -33,7 +33,8 @@ def attach_lora(text_encoder: nn.Module, rank: int, seed: int) -> list[nn.Parame
     detach_lora(text_encoder)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        text_encoder.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(TEXT_ENCODER_TARGETS)), ADAPTER_NAME)
+        settings = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(TEXT_ENCODER_TARGETS))
+        text_encoder.add_adapter(settings, ADAPTER_NAME)
     parameters = [p for p in text_encoder.parameters() if p.requires_grad]
     for parameter in parameters:
         parameter.data = parameter.data.float()
@@ -143,4 +144,5 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise AdapterError(f"There is no adapter file {path.name}.") from None
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise AdapterError(f"{path.name} is not a whole safetensors file ({error}). Only safetensors are accepted.") from None
+        raise AdapterError(f"{path.name} is not a whole safetensors file ({error}). "
+                           "Only safetensors are accepted.") from None

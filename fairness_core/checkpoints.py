@@ -47,7 +47,8 @@ def load_checkpoint(folder: Path, parameters: list[nn.Parameter], optimizer: tor
         raise CheckpointError(f"{path} is damaged ({error}): delete the run and start again.") from None
     wanted = {f"{kind}.{i}": p.shape for kind in ("parameter", "average") for i, p in enumerate(parameters)}
     if {k: v.shape for k, v in tensors.items() if not k.startswith("optimizer.")} != wanted or "step" not in header:
-        raise CheckpointError("The checkpoint was made with another LoRA rank or model: continue with the run's own settings.")
+        raise CheckpointError("The checkpoint was made with another LoRA rank or model: "
+                              "continue with the run's own settings.")
     with torch.no_grad():
         for i, parameter in enumerate(parameters):
             parameter.copy_(tensors[f"parameter.{i}"])

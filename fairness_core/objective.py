@@ -18,6 +18,7 @@ from fairness_core.transport import transport_targets
 
 CONFIDENT = 0.8  # an original's face is kept as target only when its class is this sure
 TRANSPORT_DRAWS = 100
+ROUNDING = 1e-9  # a confidence is a sum of shares: eighty hundredths may come out just below 0.8
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: Ta
         labels[name] = torch.zeros(len(found), dtype=torch.long, device=found.device)
         applies[name] = torch.zeros_like(found)
         labels[name][rows] = torch.as_tensor(targets[name].labels, dtype=torch.long, device=found.device)
-        applies[name][rows] = torch.as_tensor(targets[name].confidence >= weights.confidence, device=found.device)
+        applies[name][rows] = torch.as_tensor(targets[name].confidence >= weights.confidence - ROUNDING, device=found.device)
     return labels, applies
 
 

@@ -44,7 +44,7 @@ def draw_caption(rows: list[dict], biased: list[int], rng: random.Random) -> tup
 
 
 def main() -> None:
-    args = arguments(steps=3400, batch=48)
+    args = arguments(steps=3000, batch=48)
     use_both_cores()
     training, _ = split(load_portraits(args.portraits))
     folder, device = args.out / "mini", pick_device()

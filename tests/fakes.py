@@ -103,9 +103,35 @@ def no_faces() -> FixedDetector:
 
 
 def tiny_face_network(seed: int = 0) -> FaceNetwork:
+    """Random, but its batch norms know its images, so that different faces get different answers."""
     torch.manual_seed(seed)
     heads = {name: list(attribute.class_names) for name, attribute in load_attributes().items()}
-    return FaceNetwork(heads, crop_size=16, width=4).eval().requires_grad_(False)
+    network = FaceNetwork(heads, crop_size=16, width=4)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network(0.1 * torch.randn(64, 3, 1, 1) + 0.3 * torch.randn(64, 3, 16, 16))
+    return network.eval().requires_grad_(False)
+
+
+class BrightnessNetwork(nn.Module):
+    """Perceives one attribute, gender: the brighter the face, the surer its second class; both are even at `middle`."""
+
+    def __init__(self, middle: float, sharpness: float = 100.0):
+        super().__init__()
+        self.heads_config, self.crop_size = {"gender": ["female", "male"]}, 8
+        self.middle, self.sharpness = middle, sharpness
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        logit = self.sharpness * (crops.mean((1, 2, 3)) - self.middle)
+        return {"gender": torch.stack([-logit / 2, logit / 2], 1)}
+
+    def probabilities(self, crops: Tensor) -> dict[str, Tensor]:
+        return {name: logits.softmax(-1) for name, logits in self(crops).items()}
+
+    def embed(self, crops: Tensor) -> Tensor:
+        return nn.functional.normalize(crops.flatten(1), dim=-1)
 
 
 def tiny_encoder(seed: int) -> Callable[[Tensor], Tensor]:

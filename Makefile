@@ -1,0 +1,38 @@
+# Two commands on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# glibc would hand large buffers back after every step: half of a training step went to page faults.
+export MALLOC_MMAP_THRESHOLD_ := 4294967296
+export MALLOC_TRIM_THRESHOLD_ := 8589934592
+
+.PHONY: demo test test-fast measure clean
+
+demo: $(VENV)/installed
+	$(BIN)/python app.py
+
+test: $(VENV)/installed-tests chromium
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/installed-tests
+	$(BIN)/python -m pytest -m "not slow and not browser"
+
+# Every figure of the README, on this machine (about 20 minutes on two cores).
+measure: $(VENV)/installed
+	$(BIN)/python -m benchmarks.preset mini-short
+
+$(VENV)/installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+$(VENV)/installed-tests: $(VENV)/installed tests/requirements.txt
+	$(BIN)/pip install --quiet --requirement tests/requirements.txt
+	touch $@
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { echo "Installing chromium for the browser tests"; apt-get update -qq && apt-get install -y -qq chromium; }
+
+clean:
+	rm -rf $(VENV) .pytest_cache
