@@ -61,3 +61,8 @@ def load_checkpoint(folder: Path, parameters: list[nn.Parameter], optimizer: tor
             moments.setdefault(int(i), {})[name] = value
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
     return int(header["step"])
+
+
+def forget_checkpoint(folder: Path) -> None:
+    """Removes an earlier run's checkpoint, so that a new run can never be continued with its state."""
+    (folder / FILE_NAME).unlink(missing_ok=True)

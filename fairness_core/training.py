@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fairness_core.adapters import MovingAverage, attach_lora, detach_lora, save_adapter
 from fairness_core.attributes import TargetDistribution
-from fairness_core.checkpoints import load_checkpoint, save_checkpoint
+from fairness_core.checkpoints import forget_checkpoint, load_checkpoint, save_checkpoint
 from fairness_core.config import ConfigError, FinetuneConfig
 from fairness_core.critics import Critics
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
@@ -55,6 +55,8 @@ def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Ca
     try:
         if resume:
             run.step = load_checkpoint(folder, run.parameters, run.optimizer, run.average)
+        else:
+            forget_checkpoint(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "config.yaml", config.save)
         yield Started(run.step, config.steps)

@@ -34,17 +34,17 @@ def build_unet(text_width: int) -> UNet2DConditionModel:
     return unet
 
 
-def draw_caption(rows: list[dict], biased: list[int], rng: random.Random) -> tuple[int, str]:
-    """(row, caption): half neutral captions of biased rows, half naming captions of any row."""
+def draw_caption(rows: list[dict], biased: list[list[int]], rng: random.Random) -> tuple[int, str]:
+    """(row, caption): half neutral captions of biased rows, every concept as often; half naming captions of any row."""
     if rng.random() < 0.5:
-        i = rng.choice(biased)
+        i = rng.choice(rng.choice(biased))
         return i, neutral_caption(rows[i], rng)
     i = rng.randrange(len(rows))
     return i, naming_caption(rows[i], rng)
 
 
 def main() -> None:
-    args = arguments(steps=3000, batch=48)
+    args = arguments(steps=4100, batch=48)
     use_both_cores()
     training, _ = split(load_portraits(args.portraits))
     folder, device = args.out / "mini", pick_device()
@@ -54,7 +54,8 @@ def main() -> None:
     code = patch_code(training)
     latents = torch.stack([code.encode(images), code.encode(images.flip(-1))])
     del images
-    biased = [i for i, row in enumerate(training.rows) if row["biased"]]
+    biased = [[i for i, row in enumerate(training.rows) if row["biased"] and row["concept"] == concept]
+              for concept in sorted({row["concept"] for row in training.rows})]
     torch.manual_seed(2)
     unet = build_unet(text_encoder.config.hidden_size).to(device, memory_format=torch.channels_last)
     schedule = DDPMScheduler(**NOISE)

@@ -22,8 +22,7 @@ MINI = ASSETS / "mini"
 PROMPT, NUMBERS, SEED, STEPS, GUIDANCE = prompt_for("firefighter"), range(2), 7, 5, 3.0
 TOLERANCE = 1e-3  # of 1: the engine's attention and memory layout round differently
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(
-    not (MINI / "model_index.json").exists(), reason="assets/mini is not in this checkout")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -446,3 +446,12 @@ def test_classes_in_another_order_are_refused(tmp_path):
     critics.classifier.heads_config["gender"] = ["male", "female"]
     with pytest.raises(ConfigError, match="'gender'"):
         next(finetune(tiny_model(critics), CONFIG, tmp_path))
+
+
+def test_a_new_run_forgets_the_checkpoint_of_an_older_one_in_its_folder(tmp_path):
+    run(tmp_path)
+    assert checkpointed(tmp_path)
+    begun = finetune(tiny_model(), CONFIG, tmp_path)
+    next(begun)
+    begun.close()
+    assert not (tmp_path / "checkpoint.safetensors").exists()
