@@ -13,11 +13,12 @@ import time
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from fairness_core.attributes import ASSETS, load_attributes
 from fairness_core.evaluation import compare
-from fairness_core.metrics import summarise
+from fairness_core.metrics import MeanOverPrompts, summarise
 from fairness_core.models import Model, load_model
 from fairness_core.presets import Preset, load_preset
 from fairness_core.prompts import load_concepts, prompt_for
@@ -37,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = RunFolder(args.record or Path(scratch))
         seconds = run_preset(model, preset, folder)
-        prompts = [prompt_for(c) for c in load_concepts().held_out] + list(preset.config.prompts[:args.trained_prompts])
+        prompts = list(preset.config.prompts[:args.trained_prompts]) + [prompt_for(c) for c in load_concepts().held_out]
         comparisons = measure(model, preset, folder, prompts, args.images)
         for record in report(preset, comparisons):
             print(json.dumps(record))
@@ -70,27 +71,46 @@ def measure(model: Model, preset: Preset, folder: RunFolder, prompts: list[str],
 
 
 def report(preset: Preset, comparisons: list[PromptComparison]) -> list[dict]:
-    """One record an attribute (paper's bias, distance to the target, frequencies), one for what must not change."""
+    """The held-out prompts, then the finetuned ones: a record an attribute, one for what must not change."""
+    records = []
+    for group, held_out in (("held out", True), ("finetuned on", False)):
+        chosen = [c for c in comparisons if c.held_out == held_out]
+        if chosen:
+            records += [{"prompts": group} | record for record in attribute_records(preset, chosen)]
+            records.append({"prompts": group} | preservation(chosen))
+    return records
+
+
+def attribute_records(preset: Preset, comparisons: list[PromptComparison]) -> list[dict]:
+    """Paper's bias, distance to the target and frequencies of every attribute, before and after, with intervals."""
     target, records = preset.config.target(), []
-    held_out = [c for c in comparisons if c.held_out]
     for name in load_attributes():
         marginal = target.marginal(name) if name in target.names else None
-        sides = {side: summarise([getattr(c, side) for c in held_out], name, marginal) for side in ("original", "tuned")}
-        record = {"attribute": name, "controlled": name in target.names, "images_a_prompt": len(held_out[0].original.numbers),
-                  "prompts": len(held_out), "floor": round(sides["tuned"].bias.floor, 3)}
-        for side, summary in sides.items():
-            record[f"bias_{side}"] = [round(v, 3) for v in (summary.bias.mean, summary.bias.low, summary.bias.high)]
-            record[f"frequencies_{side}"] = (summary.counts.sum(0) / summary.counts.sum()).round(3).tolist()
+        record = {"attribute": name, "controlled": name in target.names, "prompt_count": len(comparisons),
+                  "images_a_prompt": len(comparisons[0].original.numbers)}
+        for side in ("original", "tuned"):
+            summary = summarise([getattr(c, side) for c in comparisons], name, marginal)
+            record |= {"floor": round(summary.bias.floor, 3), f"bias_{side}": with_interval(summary.bias),
+                       f"frequencies_{side}": (summary.counts.sum(0) / summary.counts.sum()).round(3).tolist()}
             if summary.distance:
-                record[f"distance_{side}"] = [round(v, 3) for v in (summary.distance.mean, summary.distance.low, summary.distance.high)]
+                record[f"distance_{side}"] = with_interval(summary.distance)
         records.append(record)
-    mean = lambda values: round(float(sum(v.mean() for v in values) / len(values)), 3)
-    records.append({"clip_text_before": mean([c.clip_text_original for c in held_out]),
-                    "clip_text_after": mean([c.clip_text_tuned for c in held_out]),
-                    "clip_image": mean([c.clip_image for c in held_out]), "dino": mean([c.dino for c in held_out]),
-                    "faces_found_before": mean([c.original.found for c in held_out]),
-                    "faces_found_after": mean([c.tuned.found for c in held_out])})
     return records
+
+
+def with_interval(measure: MeanOverPrompts) -> list[float]:
+    """[mean, low, high]"""
+    return [round(value, 3) for value in (measure.mean, measure.low, measure.high)]
+
+
+def preservation(comparisons: list[PromptComparison]) -> dict[str, float]:
+    """Means over prompts of what should stay: prompt fit, likeness to the original, faces."""
+    values = {"clip_text_before": [c.clip_text_original for c in comparisons],
+              "clip_text_after": [c.clip_text_tuned for c in comparisons],
+              "clip_image": [c.clip_image for c in comparisons], "dino": [c.dino for c in comparisons],
+              "faces_found_before": [c.original.found for c in comparisons],
+              "faces_found_after": [c.tuned.found for c in comparisons]}
+    return {name: round(float(np.mean([v.mean() for v in per_prompt])), 3) for name, per_prompt in values.items()}
 
 
 if __name__ == "__main__":

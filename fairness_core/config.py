@@ -72,7 +72,7 @@ class FinetuneConfig:
     prompts_per_step: int = 1
     sampling_steps: int = 10
     timesteps_per_update: int = 3
-    guidance_scale: float = 3.0
+    guidance_scale: float = 4.0
     gradient: str = "adjusted"
     unconditional_gradient: bool = True
     noise_batches: int = 2
