@@ -19,7 +19,7 @@ test-fast: $(VENV)/installed-tests
 
 # The figures of the README, on this machine (about 5 minutes on two cores).
 measure: $(VENV)/installed
-	$(BIN)/python -m benchmarks.preset mini-short --trained-prompts 6
+	$(BIN)/python -m benchmarks.preset mini-short --images 24 --trained-prompts 6
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -10,11 +10,9 @@ compare the same pictures before and after.
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
-CONTROL = "Off: left as the model paints it."
 CONCEPTS = "Finetuning draws one of these at each step."
 FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand. Up to about 30 words each."
 LENGTH = "How many steps to train. Most of the change comes early."
-STEPS_MORE = "How many steps Continue adds after a run is done."
 
 ADVANCED = {
     "steps": "Updates of the adapter.",

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from fairness_core.attributes import ASSETS, load_attributes
+from fairness_core.checkpoints import forget_checkpoint
 from fairness_core.evaluation import compare
 from fairness_core.metrics import MeanOverPrompts, summarise
 from fairness_core.models import Model, load_model
@@ -43,6 +44,7 @@ def main() -> None:
         for record in report(preset, comparisons):
             print(json.dumps(record))
         if args.record:
+            forget_checkpoint(folder.path)  # a recorded run is looked at, never continued
             save_comparisons(folder, comparisons)
             save_about(folder, About(
                 title=preset.label, recorded=True, machine=machine(), date=date.today().isoformat(), seconds=seconds,

@@ -24,7 +24,6 @@ from mini_world.loop import pick_device, use_both_cores
 from mini_world.portraits import CLASSES, Portraits, as_floats, load_portraits, split
 from mini_world.train_autoencoder import psnr
 from mini_world.train_classifiers import accuracies, face_crops
-from mini_world.train_clip import zero_shot_accuracy
 
 CARD = ASSETS / "mini" / "README.md"
 NAMED = {("gender", "female"): "female", ("gender", "male"): "male", ("age", "young"): "young", ("age", "old"): "old",
@@ -70,10 +69,9 @@ def named_agreement(model: Model, steps: int) -> dict[str, float]:
     return agreement
 
 
-def classifier_figures(args, held_out: Portraits) -> dict[str, dict]:
+def classifier_figures(args, model: Model, held_out: Portraits) -> dict[str, dict]:
     crops, found = face_crops(held_out, args.out / "crops_held_out.pt", pick_device())
     labels = {k: held_out.labels(k)[found] for k in CLASSES}
-    model = load_model("mini")
     return {name: accuracies(network, crops[found], labels)
             for name, network in (("classifier", model.critics.classifier), ("classifier_eval", model.critics.evaluator))}
 
@@ -91,16 +89,17 @@ def main() -> None:
         started = time.monotonic()
         paint_set(model, prompt_for("teacher"), 16, count)
         figures[f"seconds_16_images_{count}_steps"] = round(time.monotonic() - started, 2)
-    sets = {c: paint_set(model, prompt_for(c), args.images, steps) for c in planted(portraits)}
+    shares = planted(portraits)
+    sets = {c: paint_set(model, prompt_for(c), args.images, steps) for c in shares}
     figures["images"] = sum(len(s.found) for s in sets.values())
     figures["faces_found"] = round(float(np.mean([s.found.mean() for s in sets.values()])), 4)
     for name, classes in CLASSES.items():
         errors = [np.abs(np.bincount(s.labels(name), minlength=len(classes)) / max(1, s.found.sum()) - planted_shares[name]).mean()
-                  for s, planted_shares in zip(sets.values(), planted(portraits).values())]
+                  for s, planted_shares in zip(sets.values(), shares.values())]
         figures[f"planted_error_{name}"] = round(float(np.mean(errors)), 3)
     figures["concept_seen_in_generated"] = round(clip_concept_accuracy(model, sets), 3)
     figures["agreement_when_named"] = named_agreement(model, steps)
-    figures["classifiers_held_out"] = classifier_figures(args, held_out)
+    figures["classifiers_held_out"] = classifier_figures(args, model, held_out)
     with torch.no_grad():
         truth = as_floats(held_out.images[:200])
         figures["autoencoder_psnr"] = round(psnr(model.vae.decode(model.vae.encode(truth).latent_dist.mode()).sample, truth), 2)
@@ -109,7 +108,7 @@ def main() -> None:
         ASSETS / "mini" / "generated.webp", quality=85)
     Image.fromarray(contact_sheet(list(held_out.images[:64].permute(0, 2, 3, 1).numpy()), 8)).save(
         ASSETS / "mini" / "rendered.webp", quality=85)
-    CARD.write_text(card(figures, sets, planted(portraits), args.images))
+    CARD.write_text(card(figures, sets, shares, args.images))
 
 
 def card(figures: dict, sets: dict[str, ImageSet], shares: dict, images: int) -> str:
