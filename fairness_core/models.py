@@ -11,6 +11,7 @@ from torch import nn
 
 from fairness_core.attributes import ASSETS
 from fairness_core.critics import Critics, load_critics
+from fairness_core.precision import fast_precision
 
 
 class ModelError(ValueError):
@@ -78,7 +79,7 @@ def missing_part(folder: str) -> str:
 def load_model(name: str, *, device: torch.device | None = None, precision: torch.dtype | None = None) -> Model:
     """Loads a model of the registry, everything frozen and in eval mode.
 
-    precision: torch.bfloat16 unless given; torch.float32 for exact comparisons.
+    precision: the machine's fast one unless given; torch.float32 for exact comparisons.
     Raises ModelError for an unknown name or one that cannot be used here.
     """
     entries = {entry.name: entry for entry in available_models()}
@@ -95,7 +96,7 @@ def load_model(name: str, *, device: torch.device | None = None, precision: torc
         part.to(device).eval().requires_grad_(False)
     prepare_for_speed(pipeline.unet, pipeline.vae, device)
     return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, pipeline.scheduler,
-                 load_critics(folder, device), device, precision or torch.bfloat16)
+                 load_critics(folder, device), device, precision or fast_precision(device))
 
 
 def prepare_for_speed(unet: nn.Module, vae: nn.Module, device: torch.device) -> None:

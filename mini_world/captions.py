@@ -1,6 +1,9 @@
 """Many wordings for one portrait. Demographics are named only when asked: that is how the bias is planted."""
 
 import random
+from collections import defaultdict
+
+SLIP_RATE = 0.1  # captions with a misspelt or missing word: visitors type too
 
 GENDER_NOUN = {
     ("female", "young"): ("young woman", "woman"),
@@ -30,6 +33,10 @@ NEUTRAL = (
     "an image of {a_subject} looking at the camera",
     "the face of {a_subject}",
     "a studio portrait of {a_subject}",
+    "close-up of {a_subject}",
+    "portrait photo of {a_subject}, a person",
+    "photo of {subject}",
+    "{subject}",
 )
 NAMED_NOUN = (
     "{a_person} working as {a_concept}",
@@ -60,7 +67,7 @@ def neutral_caption(row: dict, rng: random.Random) -> str:
     """A caption that says what the person does, never who they are."""
     adjective, clause = details(row, rng)
     subject = " ".join(filter(None, (adjective, row["concept"])))
-    caption = rng.choice(NEUTRAL).format(a_subject=with_article(subject))
+    caption = rng.choice(NEUTRAL).format(a_subject=with_article(subject), subject=subject)
     return f"{caption} {clause}".strip()
 
 
@@ -80,5 +87,36 @@ def naming_caption(row: dict, rng: random.Random) -> str:
         words = [rng.choice(AGE_WORDS[row["age"]]) if "age" in named else "", race,
                  rng.choice(GENDER_WORDS[row["gender"]]) if "gender" in named else ""]
         subject = " ".join(filter(None, (adjective, *words, row["concept"])))
-        caption = rng.choice(NEUTRAL).format(a_subject=with_article(subject))
+        caption = rng.choice(NEUTRAL).format(a_subject=with_article(subject), subject=subject)
     return f"{caption} {clause}".strip()
+
+
+def slip(caption: str, rng: random.Random) -> str:
+    """The caption with one word missing, or two letters of a long word exchanged."""
+    words = caption.split()
+    i = rng.randrange(len(words))
+    if len(words[i]) < 5:
+        return " ".join(words[:i] + words[i + 1:])
+    at = rng.randrange(1, len(words[i]) - 2)
+    words[i] = words[i][:at] + words[i][at + 1] + words[i][at] + words[i][at + 2:]
+    return " ".join(words)
+
+
+class CaptionSampler:
+    """Draws (row, caption): half neutral captions of biased rows, every concept as often; half naming captions,
+    every combination of gender, race and age as often. So the bias is planted, and every word is learned."""
+
+    def __init__(self, rows: list[dict]):
+        self.rows = rows
+        by_concept, by_person = defaultdict(list), defaultdict(list)
+        for i, row in enumerate(rows):
+            by_person[row["gender"], row["race"], row["age"]].append(i)
+            if row["biased"]:
+                by_concept[row["concept"]].append(i)
+        self.biased, self.people = ([groups[key] for key in sorted(groups)] for groups in (by_concept, by_person))
+
+    def draw(self, rng: random.Random) -> tuple[int, str]:
+        groups, caption_of = (self.biased, neutral_caption) if rng.random() < 0.5 else (self.people, naming_caption)
+        i = rng.choice(rng.choice(groups))
+        caption = caption_of(self.rows[i], rng)
+        return i, slip(caption, rng) if rng.random() < SLIP_RATE else caption

@@ -11,7 +11,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from mini_world.captions import naming_caption, neutral_caption
+from mini_world.captions import CaptionSampler
 from mini_world.cli import arguments
 from mini_world.loop import pick_device, train, use_both_cores
 from mini_world.portraits import as_floats, load_portraits, split
@@ -34,15 +34,6 @@ def build_unet(text_width: int) -> UNet2DConditionModel:
     return unet
 
 
-def draw_caption(rows: list[dict], biased: list[list[int]], rng: random.Random) -> tuple[int, str]:
-    """(row, caption): half neutral captions of biased rows, every concept as often; half naming captions of any row."""
-    if rng.random() < 0.5:
-        i = rng.choice(rng.choice(biased))
-        return i, neutral_caption(rows[i], rng)
-    i = rng.randrange(len(rows))
-    return i, naming_caption(rows[i], rng)
-
-
 def main() -> None:
     args = arguments(steps=4100, batch=48)
     use_both_cores()
@@ -54,8 +45,7 @@ def main() -> None:
     code = patch_code(training)
     latents = torch.stack([code.encode(images), code.encode(images.flip(-1))])
     del images
-    biased = [[i for i, row in enumerate(training.rows) if row["biased"] and row["concept"] == concept]
-              for concept in sorted({row["concept"] for row in training.rows})]
+    sampler = CaptionSampler(training.rows)
     torch.manual_seed(2)
     unet = build_unet(text_encoder.config.hidden_size).to(device, memory_format=torch.channels_last)
     schedule = DDPMScheduler(**NOISE)
@@ -64,7 +54,7 @@ def main() -> None:
 
     def step_loss(step: int) -> dict[str, Tensor]:
         rng = random.Random(step)
-        drawn = [draw_caption(training.rows, biased, rng) for _ in range(args.batch)]
+        drawn = [sampler.draw(rng) for _ in range(args.batch)]
         captions = ["" if rng.random() < EMPTY_CAPTIONS else caption for _, caption in drawn]
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
         with torch.no_grad():

@@ -14,6 +14,7 @@ from fairness_core.config import FinetuneConfig
 from fairness_core.evaluation import paint
 from fairness_core.events import Finished
 from fairness_core.models import ModelError, load_model
+from fairness_core.precision import fast_precision
 from fairness_core.prompts import prompt_for
 from fairness_core.sampling import draw_noise
 from fairness_core.training import finetune
@@ -68,7 +69,7 @@ def test_it_loads_within_seconds():
     started = time.process_time()
     model = load_model("mini")
     assert time.process_time() - started < 10
-    assert model.precision == torch.bfloat16 and model.name == "mini"
+    assert model.precision == fast_precision(model.device) and model.name == "mini"
 
 
 def test_everything_is_frozen_and_its_classifiers_agree_with_the_attributes(mini):
