@@ -16,6 +16,10 @@ class TargetError(ValueError):
     """A target distribution that cannot be used; the message says what to change."""
 
 
+class AttributesError(ValueError):
+    """An attribute that cannot be used; the message says what to change."""
+
+
 @dataclass(frozen=True)
 class AttributeClass:
     name: str
@@ -27,11 +31,25 @@ class AttributeClass:
 
 @dataclass(frozen=True)
 class Attribute:
-    """A perceived attribute: `name` keys it everywhere, `label` is shown to people."""
+    """A perceived attribute: `name` keys it everywhere, `label` is shown to people.
+
+    image_factor, face_factor: in [0, 1], how far the semantics loss is relaxed where the class must change, on the
+    whole image and inside the face (paper, section 3.2). Raises AttributesError outside that range, or for fewer
+    than two classes.
+    """
 
     name: str
     label: str
     classes: tuple[AttributeClass, ...]
+    image_factor: float = 0.6
+    face_factor: float = 0.3
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise AttributesError(f"{self.name} has {len(self.classes)} classes: a distribution needs at least two.")
+        for factor in ("image_factor", "face_factor"):
+            if not 0 <= getattr(self, factor) <= 1:
+                raise AttributesError(f"{factor} of {self.name} is {getattr(self, factor)}: it must lie between 0 and 1.")
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -43,8 +61,8 @@ def load_attributes(path: Path = ASSETS / "attributes.yaml") -> dict[str, Attrib
     """Reads the attributes a file defines, in the order of the file."""
     data = yaml.safe_load(path.read_text())
     return {
-        name: Attribute(name, entry["label"], tuple(
-            AttributeClass(name=key, **fields) for key, fields in entry["classes"].items()))
+        name: Attribute(name=name, **entry | {"classes": tuple(
+            AttributeClass(name=key, **fields) for key, fields in entry["classes"].items())})
         for name, entry in data.items()
     }
 

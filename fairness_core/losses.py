@@ -1,27 +1,12 @@
 """The three losses of METHOD section 3, one value per image. Masks say which images a loss applies to."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-
-@dataclass(frozen=True)
-class ChangeFactors:
-    """How far the semantics loss is relaxed where a class must change: the whole image, and inside the face box."""
-
-    image: float
-    face: float
-
-
-# Section 3.2 of the paper; an attribute that is not listed gets the careful middle value.
-CHANGE_FACTORS = {
-    "gender": ChangeFactors(image=0.2, face=0.2),
-    "race": ChangeFactors(image=0.6, face=0.3),
-    "age": ChangeFactors(image=0.6, face=0.3),
-}
-DEFAULT_FACTORS = ChangeFactors(image=0.6, face=0.3)
+from fairness_core.attributes import Attribute
 
 
 def alignment_loss(logits: dict[str, Tensor], labels: dict[str, Tensor], applies: dict[str, Tensor]) -> Tensor:
@@ -37,12 +22,15 @@ def alignment_loss(logits: dict[str, Tensor], labels: dict[str, Tensor], applies
     return total
 
 
-def smallest_factor(changes: dict[str, Tensor], kind: str) -> Tensor:
-    """Per image, 1 where no class changes, else the smallest factor of the attributes that do. float [n]."""
+def smallest_factor(changes: dict[str, Tensor], attributes: Iterable[Attribute], factor: str) -> Tensor:
+    """Per image, 1 where no class changes, else the smallest factor of the attributes that do. float [n].
+
+    changes: attribute -> bool [n]; factor: "image_factor" or "face_factor" (section 3.2).
+    """
     factors = torch.ones_like(next(iter(changes.values())), dtype=torch.float32)
-    for name, changed in changes.items():
-        factor = getattr(CHANGE_FACTORS.get(name, DEFAULT_FACTORS), kind)
-        factors = torch.where(changed, factors.clamp(max=factor), factors)
+    for attribute in attributes:
+        relaxed = factors.clamp(max=getattr(attribute, factor))
+        factors = torch.where(changes[attribute.name], relaxed, factors)
     return factors
 
 

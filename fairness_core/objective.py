@@ -90,7 +90,7 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
         labels, applies = transport_labels(probabilities, faces.found, target, weights, rng)
         alignment = alignment_loss(logits, labels, applies)
         changes = class_changes(probabilities, labels, applies, faces, reference)
-        semantics = semantics_of(critics, images, faces, reference, changes)
+        semantics = semantics_of(critics, images, faces, reference, changes, target)
         face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
         total = alignment + weights.semantics * semantics + weights.face * face
         total.mean().backward()
@@ -110,11 +110,12 @@ def class_changes(probabilities: dict[str, Tensor], labels: dict[str, Tensor], a
 
 
 def semantics_of(critics: Critics, images: Tensor, faces: Faces, reference: Reference,
-                 changes: dict[str, Tensor]) -> Tensor:
+                 changes: dict[str, Tensor], target: TargetDistribution) -> Tensor:
     """The image-semantics loss with its two factors, [n]."""
-    damped = damp_face_gradient(images, faces.boxes, reference.faces.boxes, smallest_factor(changes, "face"))
+    inside = smallest_factor(changes, target.attributes, "face_factor")
+    damped = damp_face_gradient(images, faces.boxes, reference.faces.boxes, inside)
     features = [encode(damped) for encode in critics.encoders.values()]
-    return semantics_loss(features, reference.features, smallest_factor(changes, "image"))
+    return semantics_loss(features, reference.features, smallest_factor(changes, target.attributes, "image_factor"))
 
 
 def face_of(embedder: FaceNetwork, bank: Tensor, crops: Tensor, faces: Faces, reference: Reference,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fairness_core.attributes import TargetDistribution, TargetError, load_attributes, parity
+from fairness_core.attributes import AttributesError, TargetDistribution, TargetError, load_attributes, parity
 
 
 def test_the_shipped_attributes():
@@ -23,6 +23,22 @@ def test_another_attribute_is_an_entry_in_a_file(tmp_path):
                     "    'off': {label: Off, colour: '#ffffff'}\n")
     glasses = load_attributes(path)["glasses"]
     assert glasses.label == "Glasses" and len(glasses.classes) == 2
+
+
+def test_the_published_factors_of_the_shipped_attributes():
+    assert {name: (a.image_factor, a.face_factor) for name, a in load_attributes().items()} == {
+        "gender": (0.2, 0.2), "race": (0.6, 0.3), "age": (0.6, 0.3)}
+
+
+@pytest.mark.parametrize(("entry", "says"), [
+    ("image_factor: 1.5\n  classes: {a: {label: A, colour: '#000000'}, b: {label: B, colour: '#111111'}}",
+     "image_factor of height is 1.5"),
+    ("classes: {a: {label: A, colour: '#000000'}}", "height has 1 classes")])
+def test_an_attribute_that_cannot_be_used(tmp_path, entry, says):
+    path = tmp_path / "attributes.yaml"
+    path.write_text(f"height:\n  label: Height\n  {entry}\n")
+    with pytest.raises(AttributesError, match=says):
+        load_attributes(path)
 
 
 def test_marginals_multiply_in_the_order_given():

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fairness_core.losses import (CHANGE_FACTORS, DEFAULT_FACTORS, alignment_loss, damp_face_gradient,
-                                  face_realism_loss, nearest_in_bank, semantics_loss, smallest_factor)
+from fairness_core.attributes import Attribute, AttributeClass, load_attributes
+from fairness_core.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
+                                  semantics_loss, smallest_factor)
 
 N = 4
 
@@ -58,13 +59,29 @@ def test_alignment_of_half_precision_logits_is_float32(logits):
 
 def test_smallest_factor_takes_the_strictest_changing_attribute():
     changes = {"gender": torch.tensor([False, True, False, True]), "race": torch.tensor([False, False, True, True])}
-    assert smallest_factor(changes, "image").tolist() == pytest.approx([1.0, 0.2, 0.6, 0.2])
-    assert smallest_factor(changes, "face").tolist() == pytest.approx([1.0, 0.2, 0.3, 0.2])
+    attributes = [load_attributes()[name] for name in changes]
+    assert smallest_factor(changes, attributes, "image_factor").tolist() == pytest.approx([1.0, 0.2, 0.6, 0.2])
+    assert smallest_factor(changes, attributes, "face_factor").tolist() == pytest.approx([1.0, 0.2, 0.3, 0.2])
+    assert smallest_factor(changes, attributes[::-1], "image_factor").tolist() == pytest.approx([1.0, 0.2, 0.6, 0.2])
 
 
-def test_an_attribute_without_published_factor_gets_the_default():
-    assert "hair" not in CHANGE_FACTORS
-    assert smallest_factor({"hair": torch.tensor([True])}, "face").item() == pytest.approx(DEFAULT_FACTORS.face)
+def test_the_factors_are_the_attributes_own():
+    """Three classes, and factors of its own: a new attribute needs no code."""
+    classes = tuple(AttributeClass(name, name, "#000000") for name in ("short", "long", "none"))
+    hair = Attribute("hair", "Hair", classes, image_factor=0.45, face_factor=0.05)
+    changes = {"hair": torch.tensor([True, False])}
+    assert smallest_factor(changes, [hair], "image_factor").tolist() == pytest.approx([0.45, 1.0])
+    assert smallest_factor(changes, [hair], "face_factor").tolist() == pytest.approx([0.05, 1.0])
+
+
+def test_semantics_is_one_value_per_image_and_a_factor_of_zero_silences_one():
+    features = torch.randn(3, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    originals = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    loss = semantics_loss([features], [originals], torch.tensor([1.0, 0.0, 0.5]))
+    each = 1 - F.cosine_similarity(features, originals, dim=-1)
+    torch.testing.assert_close(loss, each * torch.tensor([1.0, 0.0, 0.5]))
+    loss.sum().backward()
+    assert (features.grad[1] == 0).all() and features.grad[[0, 2]].abs().sum() > 0
 
 
 def test_semantics_sums_encoders_and_weighs_images():
