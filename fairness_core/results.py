@@ -1,6 +1,6 @@
 """What evaluation hands on: plain numpy, one record a prompt. Plots, galleries and reports read these."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,3 +42,19 @@ class PromptComparison:
     clip_text_tuned: np.ndarray
     clip_image: np.ndarray
     dino: np.ndarray
+
+
+def joined(earlier: PromptComparison, later: PromptComparison) -> PromptComparison:
+    """One prompt's comparison with more images behind those it had. Raises ValueError for another prompt."""
+    if earlier.prompt != later.prompt:
+        raise ValueError(f"Images of {later.prompt!r} cannot continue those of {earlier.prompt!r}.")
+    arrays = {name: np.concatenate([getattr(earlier, name), getattr(later, name)])
+              for name in ("clip_text_original", "clip_text_tuned", "clip_image", "dino")}
+    return replace(earlier, original=joined_images(earlier.original, later.original),
+                   tuned=joined_images(earlier.tuned, later.tuned), **arrays)
+
+
+def joined_images(earlier: ImageSet, later: ImageSet) -> ImageSet:
+    arrays = {name: np.concatenate([getattr(earlier, name), getattr(later, name)]) for name in ("images", "found", "boxes")}
+    probabilities = {name: np.concatenate([p, later.probabilities[name]]) for name, p in earlier.probabilities.items()}
+    return replace(earlier, numbers=earlier.numbers + later.numbers, probabilities=probabilities, **arrays)
