@@ -7,7 +7,7 @@ from dataclasses import replace
 import gradio as gr
 
 from app import measures, render, settings
-from app.handlers import Handlers
+from app.handlers import Desk
 from app.job_files import JobRequest, JobView
 from app.jobs import JobRunner
 from app.targets import marginals
@@ -15,15 +15,15 @@ from app.targets import marginals
 POLL_SECONDS, LONGEST_WAIT = .25, 600
 
 
-def add_endpoints(runner: JobRunner, handlers: Handlers) -> None:
+def add_endpoints(runner: JobRunner, desk: Desk) -> None:
     """Adds /finetune, /status, /stop, /compare and /models to the Blocks being built."""
 
     def preset(length: str):
         """By its name or its label, in any case."""
-        for p in handlers.presets.values():
+        for p in desk.presets.values():
             if length.lower() in (p.name.lower(), p.label.lower()):
                 return p
-        known = ", ".join(p.label for p in handlers.presets.values())
+        known = ", ".join(p.label for p in desk.presets.values())
         raise settings.InputError(f"Unknown length {length!r}: choose among {known}.")
 
     def models() -> list[dict]:
@@ -118,7 +118,7 @@ def add_endpoints(runner: JobRunner, handlers: Handlers) -> None:
             source = runner.view(job_id)
             return replace(source.request, kind="compare", compare_prompts=chosen, images=int(images), seed=int(seed),
                            strength=float(strength), source=source.source)
-        config = replace(next(iter(handlers.presets.values())).config, marginals={}, prompts=(),
+        config = replace(next(iter(desk.presets.values())).config, marginals={}, prompts=(),
                          model=settings.usable_model(model, runner.engine))
         return JobRequest("compare", config, chosen, images=int(images), seed=int(seed), strength=float(strength))
 

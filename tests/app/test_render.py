@@ -9,7 +9,7 @@ from fake_engine import FakeModel, Recorder, fake_engine, fake_presets, image_se
 
 from app import job_files as jobs
 from app import measures, pictures, render, settings
-from app.handlers import continue_label, stop_button
+from app.finetune_room import continue_label, stop_button
 from app.job_files import Failure, HistoryLine, JobError, JobRequest, JobView
 from app.text import duration, friendly_time, plain
 from fairness_core.config import FinetuneConfig

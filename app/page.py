@@ -1,0 +1,49 @@
+"""The page as a value: components by name, and which touch calls which handler.
+
+A handler takes values by name and answers with updates by name; what it leaves out stays as it is.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from app.theme import REMEMBER_JOB
+
+Values, Updates = dict[str, Any], dict[str, Any]
+QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None, "queue": False}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the page: drawn anew only when its key changed, so that plots do not flicker."""
+
+    key: Any
+    draw: Callable[[], Any]
+
+
+class Page(dict[str, Any]):
+    """Components by name. view_inputs: the names whose values decide what a refresh shows."""
+
+    def __init__(self, view_inputs: Sequence[str]):
+        super().__init__()
+        self.view_inputs = tuple(view_inputs)
+
+    def on(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = (), **options: Any):
+        """Calls `handler` with the values named in `reads`."""
+        def call(*values: Any) -> dict:
+            return self.named(handler(dict(zip(reads, values))))
+        return trigger(call, [self[n] for n in reads], list(self.values()), **QUIET | options)
+
+    def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = ()) -> None:
+        """As `on`, for a touch that may show another job: its id is put into the address once it is known."""
+        self.on(trigger, handler, (*self.view_inputs, *reads)).then(
+            None, [self["job_id"]], None, js=REMEMBER_JOB, api_visibility="private", show_progress="hidden")
+
+    def named(self, updates: Updates) -> dict:
+        return {self[name]: value for name, value in updates.items()}
+
+
+def title(number: int, text: str) -> None:
+    gr.HTML(f'<h2><span class="number" aria-hidden="true">{number}</span>{text}</h2>', elem_classes="step-title")
