@@ -98,8 +98,8 @@ class TargetDistribution:
         Raises TargetError for an unknown attribute or class, or ratios that do not sum.
         """
         joint, attributes = np.ones(()), []
-        for name, ratios in marginals.items():
-            attribute = known_attribute(name)
+        for name, ratios in as_mapping(marginals).items():
+            attribute, ratios = known_attribute(name), as_mapping(ratios)
             unknown = set(ratios) - set(attribute.class_names)
             if unknown:
                 raise TargetError(f"Unknown class {sorted(unknown)[0]!r} of {name}: "
@@ -129,6 +129,13 @@ class TargetDistribution:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(a.name for a in self.attributes)
+
+
+def as_mapping(data: object) -> dict:
+    """Raises TargetError for anything that is not a mapping."""
+    if not isinstance(data, dict):
+        raise TargetError(f"Write a target as attribute: {{class: ratio, ...}}, not {data!r}.")
+    return data
 
 
 def known_attribute(name: str) -> Attribute:

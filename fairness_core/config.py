@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from fairness_core.attributes import TargetDistribution
+from fairness_core.attributes import TargetDistribution, TargetError
 
 
 class ConfigError(ValueError):
@@ -49,6 +49,8 @@ class FinetuneConfig:
     """Everything a finetune needs besides the model.
 
     marginals: attribute -> class -> ratio (each sums to 1); or `joint`, a nested list over `joint_attributes`.
+    targets_by_prompt: prompt -> a target of its own, as marginals or as {joint: ..., joint_attributes: ...}, over the
+    same attributes; every other prompt follows the target above.
     tune: "text_encoder" (LoRA). gradient: "adjusted", "naive" or "unscaled".
     timesteps_per_update: how many of the sampling_steps carry gradient (0: all).
     unconditional_gradient: whether the empty prompt's branch of the guidance carries gradient too (exact), or not (cheaper).
@@ -61,6 +63,7 @@ class FinetuneConfig:
     marginals: dict[str, dict[str, float]] = field(default_factory=dict)
     joint: list | None = None
     joint_attributes: tuple[str, ...] = ()
+    targets_by_prompt: dict[str, dict] = field(default_factory=dict)
     tune: str = "text_encoder"
     lora_rank: int = 16
     learning_rate: float = 2e-3
@@ -99,17 +102,39 @@ class FinetuneConfig:
             raise ConfigError("images_per_prompt must be at least 2: a distribution needs more than one image.")
         if self.gradient not in ("adjusted", "naive", "unscaled"):
             raise ConfigError(f"Unknown gradient {self.gradient!r}: choose adjusted, naive or unscaled.")
+        if not isinstance(self.targets_by_prompt, dict):
+            raise ConfigError(f"targets_by_prompt is {self.targets_by_prompt!r}: write 'prompt: target' lines.")
         if not 0 <= self.timesteps_per_update <= self.sampling_steps:
             raise ConfigError(f"timesteps_per_update must lie between 0 (all) and {self.sampling_steps}.")
 
-    def target(self) -> TargetDistribution:
-        """The target distribution. Raises TargetError when the ratios cannot be used."""
+    def target(self, prompt: str | None = None) -> TargetDistribution:
+        """The target of a prompt; without one, of every prompt that has none of its own.
+
+        Raises TargetError when the ratios cannot be used.
+        """
+        if prompt in self.targets_by_prompt:
+            return own_target(prompt, self.targets_by_prompt[prompt], self.target())
         if self.joint is not None:
             return TargetDistribution.from_joint(self.joint_attributes, self.joint)
         return TargetDistribution.from_marginals(self.marginals)
 
     def save(self, path: Path) -> None:
         path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False))
+
+
+def own_target(prompt: str, data: dict, general: TargetDistribution) -> TargetDistribution:
+    """One entry of targets_by_prompt. Raises TargetError, which names the prompt."""
+    try:
+        if isinstance(data, dict) and set(data) == {"joint", "joint_attributes"}:
+            target = TargetDistribution.from_joint(data["joint_attributes"], data["joint"])
+        else:
+            target = TargetDistribution.from_marginals(data)
+    except TargetError as error:
+        raise TargetError(f"The target of {prompt!r} cannot be used: {error}") from None
+    if target.names != general.names:
+        raise TargetError(f"The target of {prompt!r} controls {', '.join(target.names)}, the others "
+                          f"{', '.join(general.names)}: control the same attributes in the same order.")
+    return target
 
 
 def to_plain(config: FinetuneConfig) -> dict:

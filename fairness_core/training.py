@@ -32,7 +32,7 @@ class Run:
 
     model: Model
     config: FinetuneConfig
-    target: TargetDistribution
+    targets: dict[str, TargetDistribution]
     parameters: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
     average: MovingAverage
@@ -74,8 +74,8 @@ def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Ca
 
 def start(model: Model, config: FinetuneConfig) -> Run:
     """Checks the settings and attaches a fresh adapter."""
-    target = config.target()
-    check_perceived(target, model.critics)
+    check_perceived(config.target(), model.critics)
+    targets = {prompt: config.target(prompt) for prompt in (*config.prompts, *config.targets_by_prompt)}
     if not config.prompts:
         raise ConfigError("Choose at least one concept or type a prompt.")
     for prompt in config.prompts:
@@ -85,7 +85,7 @@ def start(model: Model, config: FinetuneConfig) -> Run:
         weights = step_weights(scheduler_coefficients(model.scheduler, config.sampling_steps), config.gradient)
     parameters = attach_lora(model.text_encoder, config.lora_rank, config.seed)
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Run(model, config, target, parameters, optimizer, MovingAverage.of(parameters, config.ema_decay), weights)
+    return Run(model, config, targets, parameters, optimizer, MovingAverage.of(parameters, config.ema_decay), weights)
 
 
 def check_perceived(target: TargetDistribution, critics: Critics) -> None:
@@ -136,7 +136,7 @@ def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
         naive = config.gradient == "naive"
         with torch.set_grad_enabled(naive):
             trajectory = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps)
-        judged = judge(model.critics, model.vae, trajectory.latents, reference, run.target, config.losses, rng)
+        judged = judge(model.critics, model.vae, trajectory.latents, reference, run.targets[prompt], config.losses, rng)
         if judged is None:
             return None
         if naive:

@@ -14,8 +14,12 @@ FULL = FinetuneConfig(
     learning_rate=5e-05, steps=7, seed=2**40, gradient="unscaled", losses=LossWeights(6.0, 0.1, 0.7))
 JOINT = FinetuneConfig(prompts=("a nurse",), joint=[[0.5, 0.0], [0.1, 0.4]], joint_attributes=("gender", "age"))
 
+BY_PROMPT = FinetuneConfig(
+    prompts=("a nurse", "a judge", "a chef"), marginals={"gender": {"female": 0.5, "male": 0.5}}, targets_by_prompt={
+        "a nurse": {"gender": {"female": 0.9, "male": 0.1}}, "a judge": {"joint_attributes": ["gender"], "joint": [0.4, 0.6]}})
 
-@pytest.mark.parametrize("config", [FinetuneConfig(), FULL, JOINT])
+
+@pytest.mark.parametrize("config", [FinetuneConfig(), FULL, JOINT, BY_PROMPT])
 def test_round_trip(tmp_path, config):
     config.save(tmp_path / "config.yaml")
     assert load_config(tmp_path / "config.yaml") == config
@@ -40,6 +44,22 @@ def test_targets():
     np.testing.assert_allclose(target.marginal("age"), [0.6, 0.4])
 
 
+def test_a_prompt_may_have_its_own_target():
+    shares = {prompt: BY_PROMPT.target(prompt).marginal("gender")[0] for prompt in (None, *BY_PROMPT.prompts, "a poet")}
+    assert shares == {None: 0.5, "a nurse": 0.9, "a judge": 0.4, "a chef": 0.5, "a poet": 0.5}
+
+
+@pytest.mark.parametrize(("own", "says"), [
+    ({"gender": {"female": 0.9}}, "The target of 'a nurse' cannot be used: The ratios of gender sum to 90"),
+    ({"age": {"young": 0.5, "old": 0.5}}, "'a nurse' controls age, the others gender"),
+    ({"joint_attributes": ["gender"], "joint": [1]}, "'a nurse' cannot be used: The joint table has shape"),
+    (0.9, "'a nurse' cannot be used: Write a target as"), ({"gender": 0.9}, "'a nurse' cannot be used: Write a target as"),
+    (None, "Write a target as")])
+def test_a_prompts_own_target_that_cannot_be_used(own, says):
+    with pytest.raises(TargetError, match=says):
+        replace(BY_PROMPT, targets_by_prompt={"a nurse": own}).target("a nurse")
+
+
 @pytest.mark.parametrize(("changes", "says"), [
     ({"marginals": {"gender": {"female": 0.5}}}, "sum to 50"),
     ({"joint": [[0.5, 0.5], [0.5]], "joint_attributes": ("gender", "age")}, "full table of numbers"),
@@ -60,7 +80,7 @@ def test_a_target_that_cannot_be_used(changes, says):
     ("ema_decay", -0.1), ("guidance_scale", 0.5), ("gradient", "exact"), ("tune", "unet"),
     ("timesteps_per_update", 11), ("timesteps_per_update", -1), ("learning_rate", float("nan")),
     ("learning_rate", float("inf")), ("learning_rate", "2e-3"), ("steps", 2.5), ("steps", "30"), ("steps", True),
-    ("steps", None), ("guidance_scale", None)])
+    ("steps", None), ("guidance_scale", None), ("targets_by_prompt", ["a nurse"])])
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(ConfigError, match=setting if setting not in ("gradient", "tune") else f"{value}.*choose"):
         FinetuneConfig(**{setting: value})

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from fairness_core import training
 from fairness_core.adapters import load_adapter
-from fairness_core.attributes import TargetError
+from fairness_core.attributes import TargetDistribution, TargetError
 from fairness_core.checkpoints import CheckpointError
 from fairness_core.config import ConfigError, FinetuneConfig, LossWeights, load_config
 from fairness_core.evaluation import paint
@@ -112,6 +112,26 @@ def test_every_prompt_has_its_turn_in_every_round():
     assert all(sorted(r) == ["a", "b", "c"] for r in rounds)
     assert len({tuple(r) for r in rounds}) > 1
     assert taken != [p for step in range(6) for p in prompts_of_step(replace(config, seed=1), step)]
+
+
+def test_every_prompt_follows_its_own_target(tmp_path, monkeypatch):
+    asked, judge = set(), training.judge
+    prompts = iter(prompt for step in range(2) for prompt in prompts_of_step(CONFIG, step))
+
+    def recorded(*arguments):
+        [target] = [a for a in arguments if isinstance(a, TargetDistribution)]
+        asked.add((next(prompts), float(target.marginal("gender")[0])))
+        return judge(*arguments)
+
+    monkeypatch.setattr(training, "judge", recorded)
+    run(tmp_path, replace(CONFIG, steps=2, targets_by_prompt={"a nurse": {"gender": {"female": 0.9, "male": 0.1}}}))
+    assert asked == {("a nurse", 0.9), ("a chef", 0.5)}
+
+
+def test_an_unusable_target_of_one_prompt_is_refused_before_the_first_event(tmp_path):
+    config = replace(CONFIG, targets_by_prompt={"a poet": {"gender": {"female": 0.9}}})
+    with pytest.raises(TargetError, match="'a poet'"):
+        next(finetune(tiny_model(), config, tmp_path))
 
 
 def test_several_prompts_a_step(tmp_path):
