@@ -1,8 +1,6 @@
 """Jobs as values and as files: a job is a run folder whose `job.json` holds its state."""
 
 import json
-import os
-import platform
 import threading
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -11,11 +9,12 @@ from typing import Any
 
 from app.targets import in_words
 from fairness_core import runs
+from fairness_core.about import About, machine
 from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig, from_plain, to_plain
+from fairness_core.corrections import Correction, load_corrections
 from fairness_core.events import Event, FilmStrip, Started, StepDone
 from fairness_core.files import write_atomically
-from fairness_core.report import About
 from fairness_core.results import PromptComparison
 
 QUEUED, RUNNING = "queued", "running"
@@ -31,10 +30,11 @@ class JobError(ValueError):
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What is asked for. kind: "finetune" (then compared) or "compare" alone.
+    """What is asked for. kind: "finetune" (then compared), "compare" alone, or "check" (what must not move).
 
     source: the run whose adapter is compared ("": the model as it is); a finetune is its own source.
     images: images per prompt and model in the comparison, numbered from 0.
+    extends: a comparison with the same settings whose images stay; only what is missing is painted.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class JobRequest:
     seed: int = 0
     strength: float = 1.0
     source: str = ""
+    extends: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class JobView:
     first_step: int = 0
     film: tuple[FilmStrip, ...] = ()
     comparisons: tuple[PromptComparison, ...] = ()
+    corrections: tuple[Correction, ...] = ()
     failure: Failure | None = None
     adapter: Path | None = None
     recorded: bool = False
@@ -173,7 +175,7 @@ def read_view(folder: runs.RunFolder) -> JobView:
     data, request = read_state(folder)
     failure = Failure(**data["failure"]) if data["failure"] else None
     return view_of(folder.path.name, request, data["state"], data["created"], folder, runs.read_events(folder),
-                   runs.load_comparisons(folder), failure=failure)
+                   runs.load_comparisons(folder), failure=failure, corrections=load_corrections(folder.corrections))
 
 
 def history_line(folder: runs.RunFolder) -> HistoryLine:
@@ -208,10 +210,6 @@ def tell_about(job: Job, seconds: float) -> None:
     config = job.request.config
     title = f"Toward {in_words(config.marginals, load_attributes())}"
     runs.save_about(job.folder, About(title, machine=machine(), date=now(), seconds=seconds, model=config.model))
-
-
-def machine() -> str:
-    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
 
 
 def now() -> str:

@@ -14,14 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.comparing import painted
 from app.engine import Engine
 from app.job_files import (ACTIVE, CANCELLED, COMPARING, FAILED, FINETUNING, FINISHED, INTERRUPTED, LOADING, RUNNING,
                            STATE_FILE, STOPPED, HistoryLine, Job, JobError, JobRequest, JobView, history_line, now,
                            read_view, recorded_view, save_state, tell_about, write_json)
 from app.job_log import describe, explain, write_log
 from fairness_core import runs
+from fairness_core.corrections import load_corrections, save_corrections
 from fairness_core.events import Finished
-from fairness_core.prompts import is_held_out
+from fairness_core.results import PromptComparison
 
 KEPT_VIEWS, MOST_QUEUED = 6, 50
 log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class JobRunner:
         self.changed = threading.Condition()
         self.queue: deque[Job] = deque()
         self.live: dict[str, Job] = {}
-        self.views: dict[tuple[str, int], JobView] = {}
+        self.views: dict[tuple, JobView] = {}
         self.model: tuple[str, Any] | None = None
         self.closed = False
         runs_root.mkdir(parents=True, exist_ok=True)
@@ -182,17 +184,24 @@ class JobRunner:
         job.phase = COMPARING
         adapter = job.folder.adapter if request.kind == "finetune" else (
             self.adapter_of(request.source) if request.source else None)
-        job.comparisons = []
-        for comparison in self.engine.compare(
-                model, list(request.compare_prompts), range(request.images), request.seed, adapter,
-                strength=request.strength, sampling_steps=request.config.sampling_steps,
-                guidance_scale=request.config.guidance_scale, should_stop=job.stop.is_set):
-            job.comparisons.append(replace(comparison, held_out=is_held_out(comparison.prompt, request.config.prompts)))
-            runs.save_comparisons(job.folder, job.comparisons)
-            write_log(job, f"compared {comparison.prompt!r}")
+        job.comparisons = earlier = self.earlier_images(job)
+        runs.save_comparisons(job.folder, earlier)
+        for prompt, comparisons in painted(self.engine, model, request, adapter, earlier, job.stop.is_set):
+            job.comparisons = comparisons
+            runs.save_comparisons(job.folder, comparisons)
+            write_log(job, f"compared {prompt!r}")
         if request.kind == "finetune":
             runs.bundle(job.folder)
         return STOPPED if stopped or job.stop.is_set() else FINISHED
+
+    def earlier_images(self, job: Job) -> list[PromptComparison]:
+        """The comparison that the job extends, as it was perceived; what was corrected in it is taken over."""
+        if not job.request.extends:
+            job.folder.corrections.unlink(missing_ok=True)  # they were about images that are painted anew
+            return []
+        extended = runs.RunFolder(self.view(job.request.extends).folder)
+        save_corrections(job.folder.corrections, load_corrections(extended.corrections))
+        return runs.load_comparisons(extended, as_perceived=True)
 
     def finetune(self, job: Job, model: Any) -> bool:
         """Trains and records every event. Returns whether it was stopped before its last step."""
@@ -233,7 +242,8 @@ class JobRunner:
             folder = runs.run_path(self.recorded_root, job_id)
             if not folder.config.exists():
                 raise JobError(f"There is no run {job_id}: it may have been removed. Start a new one.")
-        key = (str(folder.path), (folder.config if recorded else folder.path / STATE_FILE).stat().st_mtime_ns)
+        read = [folder.config if recorded else folder.path / STATE_FILE, folder.corrections]
+        key = (str(folder.path), *(path.stat().st_mtime_ns for path in read if path.exists()))
         with self.changed:
             if key not in self.views:
                 self.views[key] = recorded_view(folder) if recorded else read_view(folder)
