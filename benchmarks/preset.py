@@ -6,16 +6,14 @@ python -m benchmarks.preset mini-short --record assets/recorded/gender-parity --
 
 import argparse
 import json
-import os
-import platform
 import tempfile
 import time
 from datetime import date
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from fairness_core.about import About, machine
 from fairness_core.attributes import ASSETS, load_attributes
 from fairness_core.checkpoints import forget_checkpoint
 from fairness_core.evaluation import compare
@@ -24,7 +22,7 @@ from fairness_core.models import Model, load_model
 from fairness_core.presets import Preset, load_preset
 from fairness_core.prompts import load_concepts, prompt_for
 from fairness_core.results import PromptComparison
-from fairness_core.runs import About, RunFolder, append_event, save_about, save_comparisons
+from fairness_core.runs import RunFolder, append_event, save_about, save_comparisons
 from fairness_core.training import finetune
 
 
@@ -49,10 +47,6 @@ def main() -> None:
             save_about(folder, About(
                 title=preset.label, recorded=True, machine=machine(), date=date.today().isoformat(), seconds=seconds,
                 note=preset.description, model=model.label))
-
-
-def machine() -> str:
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), no GPU" if not torch.cuda.is_available() else torch.cuda.get_device_name()
 
 
 def run_preset(model: Model, preset: Preset, folder: RunFolder) -> float:

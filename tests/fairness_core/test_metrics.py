@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fairness_core.metrics import (bias, bootstrap_interval, distance_to_target, joint_labels, sampling_floor,
-                                   selection_rate, summarise, verdict, wilson_interval)
+                                   selection_rate, summarise, wilson_interval)
 from fairness_core.results import ImageSet
 
 
@@ -105,38 +105,3 @@ def test_summary_of_joint_classes_and_without_target():
 def test_summary_without_any_face_is_refused():
     with pytest.raises(ValueError, match="No face was found"):
         summarise([image_set("tree", [0, 0], [0, 0])], "gender")
-
-
-HALF = np.array([0.5, 0.5])
-
-
-@pytest.mark.parametrize("counts, target, status", [
-    ([100, 100], HALF, "reached"), ([8, 8], HALF, "cannot tell"), ([16, 0], HALF, "not yet"),
-    ([90, 10], HALF, "not yet"), ([40, 0], [1, 0], "reached"), ([2, 1], [1, 0], "cannot tell"),
-    ([250, 245, 255, 250], [0.25] * 4, "reached"), ([80, 10, 5, 5], [0.25] * 4, "not yet"), ([0, 0], HALF, "cannot tell"),
-    ([[60, 60], [50, 50]], HALF, "reached"), ([[40, 0], [0, 40]], HALF, "not yet"),
-])
-def test_verdicts(counts, target, status):
-    found = verdict(np.array(counts), np.array(target))
-    assert found.status == status and found.sentence.startswith(("target reached", "not yet", "cannot tell"))
-    assert (found.images_needed > 0) == (status == "cannot tell")
-
-
-def test_cannot_tell_says_how_many_images_would_tell():
-    found = verdict(np.array([8, 8]), HALF)
-    assert found.sentence == f"cannot tell with 16 images: generate {found.images_needed} more"
-    grown = 8 + found.images_needed // 2
-    assert verdict(np.array([grown, grown]), HALF).status == "reached"
-    assert verdict(np.array([grown - 4, grown - 4]), HALF).status == "cannot tell"
-
-
-def test_advice_for_several_prompts_is_per_prompt():
-    found = verdict(np.array([[4, 4], [5, 3]]), HALF)
-    assert found.sentence == f"cannot tell with 8 images a prompt: generate {found.images_needed} more"
-
-
-def test_verdicts_are_seldom_wrong():
-    """A model at the tolerance's edge is called reached, or not yet, about 5 % of the time at most, each."""
-    drawn = np.random.default_rng(2).multinomial(60, [0.6, 0.4], 300)
-    statuses = [verdict(counts, HALF).status for counts in drawn]
-    assert statuses.count("reached") <= 0.08 * 300 and statuses.count("not yet") <= 0.08 * 300

@@ -7,6 +7,7 @@ from fairness_core import plots
 from fairness_core.attributes import load_attributes
 from fairness_core.events import StepDone
 from fairness_core.metrics import wilson_interval
+from fairness_core.plots.style import CLEAR, LONGEST_NAME, TEXT, visible
 from fairness_core.results import ImageSet, PromptComparison
 
 GENDER, RACE = load_attributes()["gender"], load_attributes()["race"]
@@ -145,17 +146,17 @@ def test_heatmap_shows_three_tables_with_counts():
     ("a photo of the face of , a person", "a photo of the face of ,…"),
     ("an oil painting of somebody who is thinking", "an oil painting of somebo…")])
 def test_prompts_are_shortened_to_their_concept(prompt, name):
-    assert plots.concept_name(prompt) == name and len(name) <= plots.LONGEST_NAME
+    assert plots.concept_name(prompt) == name and len(name) <= LONGEST_NAME
 
 
 def test_colours_that_vanish_on_a_dark_page_get_a_grey_line():
     black, red = RACE.classes[2].colour, GENDER.classes[0].colour
-    assert plots.visible(black) == plots.TEXT and plots.visible(red) == red
+    assert visible(black) == TEXT and visible(red) == red
 
 
 def test_backgrounds_are_clear_and_legends_below():
     for figure in (plots.training_curves([step(1, 2)]), plots.distribution_plot([CHEF], GENDER, "female", 0.5),
                    plots.class_bars([CHEF], GENDER)):
-        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == plots.CLEAR
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == CLEAR
         assert "sendChartToCloud" in figure.layout.modebar.remove
         assert figure.layout.legend.orientation == "h" and figure.layout.legend.y == 0

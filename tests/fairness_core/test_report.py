@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 import yaml
 
+from fairness_core.about import About
 from fairness_core.attributes import parity
 from fairness_core.config import FinetuneConfig
 from fairness_core.events import StepDone
 from fairness_core.metrics import sampling_floor
-from fairness_core.report import COLUMNS, About, joint_frequencies, metrics_table, model_card, model_source, to_csv, to_html
+from fairness_core.report import metrics_table, model_card, to_csv, to_html
+from fairness_core.report.card import model_source
+from fairness_core.report.html import joint_frequencies
+from fairness_core.report.table import COLUMNS
 from fairness_core.results import ImageSet, PromptComparison
 
 HALVES = {"gender": {"female": 0.5, "male": 0.5}}

@@ -6,11 +6,11 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
+from fairness_core.about import About
 from fairness_core.config import FinetuneConfig
 from fairness_core.events import FilmStrip, Finished, Saved, Started, StepDone
-from fairness_core.report import About
 from fairness_core.results import ImageSet, PromptComparison
-from fairness_core.runs import (ADAPTER_NAME, RunError, RunFolder, append_event, bundle, list_runs, load_comparisons,
+from fairness_core.runs import (ADAPTER_NAME, RunError, RunFolder, append_event, bundle, load_comparisons,
                                 new_run_id, read_about, read_config, read_events, run_path, save_about,
                                 save_comparisons, save_config)
 
@@ -165,7 +165,7 @@ def test_nothing_recorded_is_no_error(folder):
 # ---------------------------------------------------------------- comparisons
 
 def test_comparisons_round_trip(folder):
-    saved = [comparison(5, 0), comparison(1, 10, held_out=False)]
+    saved = [comparison(5, 0), replace(comparison(1, 10, held_out=False), prompt="a judge")]
     save_comparisons(folder, saved)
     loaded = load_comparisons(folder)
     assert len(loaded) == 2
@@ -180,7 +180,7 @@ def test_saving_again_leaves_no_old_images(folder):
     assert_same(comparison(5, 20), load_comparisons(folder)[0])
 
 
-@pytest.mark.parametrize("failing", ["fairness_core.runs.Image.Image.save", "fairness_core.files.os.replace"])
+@pytest.mark.parametrize("failing", ["fairness_core.runs.sheets.Image.Image.save", "fairness_core.files.os.replace"])
 def test_a_full_disk_keeps_the_earlier_comparisons(folder, monkeypatch, failing):
     save_comparisons(folder, [comparison(5, 0)])
 
@@ -221,26 +221,7 @@ def test_no_images_cannot_be_saved(folder):
         save_comparisons(folder, [comparison(0)])
 
 
-# ---------------------------------------------------------------- history and download
-
-def test_history_is_newest_first_and_lists_the_unreadable(tmp_path):
-    for name, date in (("a", "2025-01-01"), ("b", "2025-03-01"), ("c", "2025-02-01")):
-        save_config(RunFolder(tmp_path / name), CONFIG)
-        save_about(RunFolder(tmp_path / name), About(title=name, date=date))
-    append_event(RunFolder(tmp_path / "a"), Started(0, 30))
-    append_event(RunFolder(tmp_path / "a"), replace(STEP, step=7))
-    append_event(RunFolder(tmp_path / "b"), replace(STEP, step=30))
-    append_event(RunFolder(tmp_path / "b"), Finished(30, "completed", tmp_path / "b" / "adapter" / ADAPTER_NAME))
-    (tmp_path / "c" / "config.yaml").write_text("stepz: 1\n")
-    (tmp_path / "not-a-run").mkdir()
-    (tmp_path / "file").write_text("")
-    runs = {run.run_id: run for run in list_runs(tmp_path)}
-    assert [r for r in runs if runs[r].status != "unreadable"] == ["b", "a"]
-    assert (runs["b"].status, runs["b"].step, runs["b"].total_steps) == ("completed", 30, 30)
-    assert (runs["a"].status, runs["a"].step, runs["a"].has_adapter) == ("unfinished", 7, False)
-    assert runs["c"].status == "unreadable" and "stepz" in runs["c"].problem
-    assert list_runs(tmp_path / "missing") == []
-
+# ---------------------------------------------------------------- download
 
 def test_bundle_holds_what_is_needed_to_use_and_judge_the_adapter(folder):
     save_config(folder, CONFIG)
@@ -256,6 +237,9 @@ def test_bundle_holds_what_is_needed_to_use_and_judge_the_adapter(folder):
         assert archive.read("metrics.csv").count(b"\n") > 1
 
 
-def test_the_adapter_has_the_name_it_is_saved_under():
-    from fairness_core.adapters import FILE_NAME
-    assert ADAPTER_NAME == FILE_NAME
+def test_the_adapter_is_found_under_the_names_it_is_saved_under(folder):
+    from fairness_core.adapter_files import LORA_FILE, TOKENS_FILE
+    assert folder.adapter.name == LORA_FILE == ADAPTER_NAME
+    folder.adapter.parent.mkdir(parents=True)
+    folder.adapter.with_name(TOKENS_FILE).write_bytes(b"tokens")
+    assert folder.adapter.name == TOKENS_FILE

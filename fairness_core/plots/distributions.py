@@ -1,83 +1,19 @@
-"""Plotly figures from plain data, for light and dark pages and down to 390 pixels wide."""
+"""How often each class is perceived, before and after, with intervals and the target."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 import plotly.graph_objects as go
-import yaml
 from plotly.subplots import make_subplots
 
-from fairness_core.attributes import ASSETS, Attribute, load_attributes
-from fairness_core.events import StepDone
+from fairness_core.attributes import Attribute
 from fairness_core.metrics import wilson_interval
+from fairness_core.plots.style import CLEAR, PERCENT_TICKS, TEXT, concept_name, message, style, visible
 from fairness_core.results import ImageSet, PromptComparison
 
-LOSSES = ("total", "alignment", "semantics", "face")
-TEXT, GRID, CLEAR = "#7d838c", "rgba(128,134,144,0.22)", "rgba(0,0,0,0)"
-SERIES = (("#4c8fdb", "solid"), ("#e08435", "dash"), ("#36a36c", "dot"), ("#b46fd0", "dashdot"))
 HELD_OUT_MARK = "★"
-LONGEST_NAME = 26
 ROW_HEIGHT = 34  # pixels a prompt
-PERCENT_TICKS = {"tickvals": [0, 25, 50, 75, 100], "ticktext": ["0 %", "25 %", "50 %", "75 %", "100 %"]}
-# buttons over the title that are left out; the last would send the figure to a company's server
-CLUTTER = ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "sendChartToCloud"]
 
-
-# ---------------------------------------------------------------- training
-
-def training_curves(steps: Sequence[StepDone], keys: Sequence[str] = LOSSES) -> go.Figure:
-    """The losses named by `keys` over the steps: each step a light dot, their running mean a line."""
-    return curves(steps, {key: [s.losses.get(key) for s in steps] for key in keys}, "Losses")
-
-
-def distance_curves(steps: Sequence[StepDone]) -> go.Figure:
-    """Distance to the target of each controlled attribute (half the L1 distance, 0: reached) over the steps."""
-    known = load_attributes()
-    names = list(dict.fromkeys(name for s in steps for name in s.distance))
-    series = {known[n].label if n in known else n: [s.distance.get(n) for s in steps] for n in names}
-    return curves(steps, series, "Distance to the target")
-
-
-def curves(steps: Sequence[StepDone], series: dict[str, list[float | None]], title: str) -> go.Figure:
-    """One colour and dash a series, in the order given; what is missing or not finite is left out."""
-    if not steps:
-        return message("Nothing measured yet", title)
-    figure = go.Figure()
-    x = np.array([s.step for s in steps])
-    about = np.array([f"{s.prompt}<br>{s.faces_found} faces in {s.images} images" for s in steps])
-    for i, (name, values) in enumerate(series.items()):
-        y = np.array(values, float)
-        seen = np.isfinite(y)
-        if not seen.any():
-            continue
-        colour, dash = SERIES[i % len(SERIES)]
-        figure.add_scatter(
-            x=x[seen], y=y[seen], mode="markers", marker={"color": colour, "size": 5, "opacity": 0.35},
-            customdata=about[seen], hovertemplate=f"step %{{x}}: {name} %{{y:.3f}}<br>%{{customdata}}<extra></extra>",
-            legendgroup=name, showlegend=False)
-        figure.add_scatter(x=x[seen], y=running_mean(y[seen]), mode="lines", name=name, legendgroup=name,
-                           line={"color": colour, "width": 2.5, "dash": dash}, hoverinfo="skip")
-    if skipped := [s for s in steps if s.skipped]:
-        figure.add_scatter(x=[s.step for s in skipped], y=[0] * len(skipped), mode="markers", name="skipped step",
-                           cliponaxis=False,
-                           text=[s.skipped for s in skipped], hovertemplate="step %{x} skipped: %{text}<extra></extra>",
-                           marker={"symbol": "x-thin", "size": 9, "line": {"width": 2, "color": TEXT}})
-    style(figure, title, 320)
-    figure.update_xaxes(title="step", range=[0, max(s.step for s in steps) + 0.5])
-    return figure.update_yaxes(rangemode="tozero")
-
-
-def running_mean(values: np.ndarray) -> np.ndarray:
-    """Mean of the latest tenth of the values (at least five) at each place, [n] -> [n]."""
-    window = max(5, len(values) // 10)
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(ends - window, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)
-
-
-# ---------------------------------------------------------------- distributions
 
 def distribution_plot(comparisons: Sequence[PromptComparison], attribute: Attribute, class_name: str,
                       target: float | None = None, sort: str = "before") -> go.Figure:
@@ -226,47 +162,3 @@ def joint_heatmap(target: np.ndarray, reached_before: np.ndarray, reached_after:
     figure.update_layout(coloraxis={"colorscale": [[0, "#e9eef5"], [1, "#1d5fa8"]], "cmin": 0, "showscale": False})
     figure.update_annotations(font={"size": 12, "color": TEXT})
     return figure.update_yaxes(autorange="reversed", showgrid=False)
-
-
-# ---------------------------------------------------------------- names and looks
-
-@cache
-def template_ends() -> tuple[str, str]:
-    """What stands before and after the concept in the built-in prompts."""
-    template = yaml.safe_load((ASSETS / "prompts" / "concepts.yaml").read_text())["template"]
-    before, _, after = template.partition("{a_concept}")
-    return before, after
-
-
-def concept_name(prompt: str) -> str:
-    """The concept of a built-in prompt without its article; any other prompt shortened."""
-    before, after = template_ends()
-    if prompt.startswith(before) and prompt.endswith(after) and len(prompt) > len(before) + len(after):
-        prompt = prompt[len(before):len(prompt) - len(after)].removeprefix("an ").removeprefix("a ")
-    return prompt if len(prompt) <= LONGEST_NAME else prompt[:LONGEST_NAME - 1].rstrip() + "…"
-
-
-def visible(colour: str) -> str:
-    """The colour, or the grey of the text where it would vanish on a dark page; colour: "#rrggbb"."""
-    red, green, blue = (int(colour[i:i + 2], 16) for i in (1, 3, 5))
-    return TEXT if 0.2126 * red + 0.7152 * green + 0.0722 * blue < 50 else colour
-
-
-def style(figure: go.Figure, title: str, height: int, subtitle: str = "", top: int = 48, legend: bool = True) -> go.Figure:
-    """Clear background, grey text, legend below; the zoom survives a redraw."""
-    figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0.01, "xanchor": "left", "y": 1 - 24 / height,
-               "yref": "container", "yanchor": "bottom", "subtitle": {"text": subtitle, "font": {"size": 12}}},
-        template="none", height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": TEXT, "size": 12},
-        margin={"l": 10, "r": 14, "t": top, "b": 64 if legend else 30}, hovermode="closest", uirevision="kept",
-        modebar={"bgcolor": CLEAR, "color": TEXT, "remove": CLUTTER},
-        showlegend=legend, legend={"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0})
-    axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True, "ticks": ""}
-    return figure.update_xaxes(**axis).update_yaxes(**axis)
-
-
-def message(text: str, title: str) -> go.Figure:
-    """An empty figure that says why."""
-    figure = style(go.Figure(), title, 220, legend=False)
-    figure.add_annotation(text=text, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False, font={"size": 14})
-    return figure.update_xaxes(visible=False).update_yaxes(visible=False)

@@ -1,0 +1,27 @@
+"""What is told about a run, and about the machine it ran on."""
+
+import os
+import platform
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class About:
+    """What is told about a run. recorded: made beforehand; date: ISO 8601; seconds: of training."""
+
+    title: str
+    recorded: bool = False
+    machine: str = ""
+    date: str = ""
+    seconds: float = 0.0
+    note: str = ""
+    model: str = "mini"
+
+
+def machine() -> str:
+    """This machine in words: its GPU, or its CPU cores."""
+    import torch  # slow to load, and a page that shows runs need not wait for it
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), no GPU"

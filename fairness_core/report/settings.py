@@ -1,0 +1,20 @@
+"""Target and settings of a run as rows of text."""
+
+from fairness_core.attributes import TargetDistribution
+from fairness_core.config import FinetuneConfig, to_plain
+from fairness_core.plots import concept_name
+
+
+def target_rows(target: TargetDistribution) -> list[list[str]]:
+    """Label, class and target ratio of every controlled attribute."""
+    return [[a.label, c.label, f"{100 * ratio:.3g} %"]
+            for a in target.attributes for c, ratio in zip(a.classes, target.marginal(a.name), strict=True)]
+
+
+def settings_rows(config: FinetuneConfig) -> list[list[str]]:
+    """Every setting in words, but the target, which has its own table."""
+    plain = to_plain(config)
+    weights = {f"loss: {name}": value for name, value in plain.pop("losses").items()}
+    plain["prompts"] = "; ".join(concept_name(p) for p in config.prompts)
+    kept = {name: value for name, value in plain.items() if name not in ("marginals", "joint", "joint_attributes")}
+    return [[name.replace("_", " "), str(value)] for name, value in (kept | weights).items()]

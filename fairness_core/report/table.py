@@ -1,0 +1,115 @@
+"""Comparisons -> a table of measures: as data, as CSV, and in words."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+
+from fairness_core.attributes import TargetDistribution
+from fairness_core.metrics import AttributeSummary, summarise
+from fairness_core.results import PromptComparison
+
+COLUMNS = (
+    "attribute", "controlled", "group", "prompts", "images", "faces_before", "faces_after",
+    "bias_before", "bias_before_low", "bias_before_high", "bias_after", "bias_after_low", "bias_after_high", "bias_floor",
+    "distance_before", "distance_before_low", "distance_before_high",
+    "distance_after", "distance_after_low", "distance_after_high", "distance_floor",
+    "clip_text_before", "clip_text_after", "clip_image", "dino")
+READING = (
+    "The classes are what a classifier perceives in a face. They say nothing about how anyone identifies, and the "
+    "classifier errs. Bias is the mean difference between the frequencies of two classes, distance is half the L1 "
+    "distance to the target; both are means over prompts with a 95 % bootstrap interval in brackets. The floor is what "
+    "a model that meets the target exactly scores on average with as many images: a figure near it cannot be told from a "
+    "perfect one. Images without a face are left out of bias and distance.")
+
+
+def metrics_table(comparisons: Sequence[PromptComparison], target: TargetDistribution) -> list[dict]:
+    """One row an attribute and group of prompts, with the keys COLUMNS.
+
+    Attributes: the controlled ones, their joint classes when there are several, then those that were perceived but
+    not controlled (against parity, without distance). Groups: all prompts, and trained on / not trained on where both
+    exist. What cannot be measured (no face in the group) is None. No comparisons: no rows.
+    """
+    measured = {name: target.marginal(name) for name in target.names}
+    if len(target.names) > 1:
+        measured[target.names] = target.joint
+    perceived = comparisons[0].original.probabilities if comparisons else {}
+    measured |= {name: None for name in perceived if name not in target.names}
+    return [table_row(group, members, names, ratios)
+            for names, ratios in measured.items() for group, members in prompt_groups(comparisons).items()]
+
+
+def prompt_groups(comparisons: Sequence[PromptComparison]) -> dict[str, list[PromptComparison]]:
+    held_out = [c for c in comparisons if c.held_out]
+    trained = [c for c in comparisons if not c.held_out]
+    if not comparisons:
+        return {}
+    return {"all": list(comparisons)} | ({"trained on": trained, "not trained on": held_out} if held_out and trained else {})
+
+
+def table_row(group: str, comparisons: list[PromptComparison], names: str | tuple[str, ...],
+              ratios: np.ndarray | None) -> dict:
+    row = dict.fromkeys(COLUMNS) | {
+        "attribute": names if isinstance(names, str) else " x ".join(names), "controlled": ratios is not None,
+        "group": group, "prompts": len(comparisons), "images": sum(len(c.original.found) for c in comparisons)}
+    for side, when in (("original", "before"), ("tuned", "after")):
+        sets = [getattr(c, side) for c in comparisons]
+        row[f"faces_{when}"] = sum(int(s.found.sum()) for s in sets)
+        if row[f"faces_{when}"]:
+            row |= measures(summarise(sets, names, ratios), when)
+    similarities = {"clip_text_before": "clip_text_original", "clip_text_after": "clip_text_tuned",
+                    "clip_image": "clip_image", "dino": "dino"}
+    return row | {key: mean_over_prompts([getattr(c, field) for c in comparisons]) for key, field in similarities.items()}
+
+
+def measures(summary: AttributeSummary, when: str) -> dict:
+    """The entries of one side; the floors end as those of the side measured last, "after"."""
+    entries = {}
+    for name, value in (("bias", summary.bias), ("distance", summary.distance)):
+        if value is not None:
+            entries |= {f"{name}_{when}": value.mean, f"{name}_{when}_low": value.low,
+                        f"{name}_{when}_high": value.high, f"{name}_floor": value.floor}
+    return entries
+
+
+def mean_over_prompts(values: Sequence[np.ndarray]) -> float | None:
+    """Mean over prompts of each prompt's mean over images; None where nothing finite was measured."""
+    means = [float(v[np.isfinite(v)].mean()) for v in map(np.asarray, values) if np.isfinite(v).any()]
+    return float(np.mean(means)) if means else None
+
+
+def to_csv(table: Sequence[dict]) -> str:
+    """The table as CSV with a header; what was not measured is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
+
+
+def printed(table: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
+    """The table for people: header and rows of text, every figure with its interval and floor."""
+    header = ["Perceived", "Prompts", "Faces / images", "Bias before", "Bias after", "Bias floor", "Distance before",
+              "Distance after", "Distance floor", "CLIP-T before", "CLIP-T after", "CLIP-I", "DINO"]
+    return header, [[
+        row["attribute"] + ("" if row["controlled"] else " (not controlled)"), f"{row['group']} ({row['prompts']})",
+        f"{row['faces_before']} → {row['faces_after']} / {row['images']}",
+        with_interval(row, "bias_before"), with_interval(row, "bias_after"), figure_text(row["bias_floor"]),
+        with_interval(row, "distance_before"), with_interval(row, "distance_after"), figure_text(row["distance_floor"]),
+        *(figure_text(row[key]) for key in ("clip_text_before", "clip_text_after", "clip_image", "dino")),
+    ] for row in table]
+
+
+def figure_text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def with_interval(row: dict, key: str) -> str:
+    return "–" if row[key] is None else f"{row[key]:.2f} [{row[key + '_low']:.2f}, {row[key + '_high']:.2f}]"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(c.replace("|", "\\|").replace("\n", " ") for c in cells) + " |"
+    return "\n".join([line(header), line(["-"] * len(header)), *map(line, rows)])

@@ -1,0 +1,90 @@
+"""events.jsonl: one line an event, written as it happens, readable after a crash."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO
+
+from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
+from fairness_core.runs.folder import RunError, RunFolder
+from fairness_core.runs.sheets import load_sheet, save_sheet
+
+EVENT_TYPES = {kind.__name__: kind for kind in (Started, StepDone, FilmStrip, Saved, Finished)}
+
+
+def append_event(folder: RunFolder, event: Event) -> None:
+    """Adds one line to events.jsonl and flushes it; a film strip's images go to film/ first.
+
+    An unterminated last line, left by a killed process, is cut off. Raises OSError when the disk refuses.
+    """
+    folder.path.mkdir(parents=True, exist_ok=True)
+    data = {"type": type(event).__name__, **event_data(folder, event)}
+    line = json.dumps(data, default=lambda scalar: scalar.item()) + "\n"
+    with folder.events.open("ab+") as file:
+        cut_unterminated_line(file)
+        file.write(line.encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_events(folder: RunFolder) -> list[Event]:
+    """The events of a run in order, without an unterminated last line; none when nothing was recorded.
+
+    Raises RunError for a line that is not an event, or a film strip whose images are gone.
+    """
+    return [event_from_data(folder, number, data) for number, data in enumerate(event_lines(folder), 1)]
+
+
+def event_lines(folder: RunFolder) -> list[dict]:
+    if not folder.events.exists():
+        return []
+    lines = folder.events.read_bytes().split(b"\n")[:-1]  # what follows the last newline is not whole
+    parsed = []
+    for number, line in enumerate(lines, 1):
+        try:
+            parsed.append(dict(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise RunError(f"Line {number} of {folder.events} is damaged ({error}): restore it, "
+                           "or start a new run.") from error
+    return parsed
+
+
+def cut_unterminated_line(file: BinaryIO) -> None:
+    """Truncates an open binary file after its last newline."""
+    size = file.seek(0, os.SEEK_END)
+    if size:
+        file.seek(0)
+        whole = file.read().rfind(b"\n") + 1
+        if whole < size:
+            file.truncate(whole)
+
+
+def event_data(folder: RunFolder, event: Event) -> dict:
+    """An event as JSON-ready data; paths inside the folder are kept relative, so that a run can move."""
+    if isinstance(event, FilmStrip):
+        name = f"{event.step:06d}.webp"
+        folder.film.mkdir(parents=True, exist_ok=True)
+        save_sheet(folder.film / name, event.images)
+        return {"step": event.step, "prompt": event.prompt, "sheet": name, "shape": list(event.images.shape)}
+    data = asdict(event)
+    if isinstance(event, Saved | Finished):
+        inside = event.adapter.is_relative_to(folder.path)
+        data["adapter"] = str(event.adapter.relative_to(folder.path) if inside else event.adapter)
+    return data
+
+
+def event_from_data(folder: RunFolder, number: int, data: dict) -> Event:
+    try:
+        kind = EVENT_TYPES[data["type"]]
+        values = {k: v for k, v in data.items() if k != "type"}
+        if kind is FilmStrip:
+            images = load_sheet(folder.film / Path(values.pop("sheet")).name, values.pop("shape"))
+            return FilmStrip(images=images, **values)
+        if "adapter" in values:
+            values["adapter"] = folder.path / values["adapter"]
+        return kind(**values)
+    except RunError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"Line {number} of {folder.events} is not an event ({error}).") from error
