@@ -16,13 +16,15 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 class FaceNetwork(nn.Module):
     """A convolutional trunk with linear heads.
 
-    heads: head name -> class names. `embed` gives the unit-length trunk features that
-    the face-realism loss compares.
+    heads: head name -> class names. aligned: whether it reads faces.align_faces or faces.crop_faces.
+    `embed` gives the unit-length trunk features that the face-realism loss compares.
     """
 
-    def __init__(self, heads: dict[str, list[str]], crop_size: int = 64, width: int = 32, temperature: float = 1.0):
+    def __init__(self, heads: dict[str, list[str]], crop_size: int = 64, width: int = 32, temperature: float = 1.0,
+                 aligned: bool = False):
         super().__init__()
         self.heads_config, self.crop_size, self.width, self.temperature = heads, crop_size, width, temperature
+        self.aligned = aligned
         self.trunk = nn.Sequential(
             convolution(3, width, 2), convolution(width, 2 * width), nn.MaxPool2d(2),
             convolution(2 * width, 2 * width), convolution(2 * width, 4 * width), nn.MaxPool2d(2),
@@ -47,7 +49,7 @@ class FaceNetwork(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(json.dumps({
             "heads": self.heads_config, "crop_size": self.crop_size, "width": self.width,
-            "temperature": self.temperature}, indent=1))
+            "temperature": self.temperature, "aligned": self.aligned}, indent=1))
         save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in self.state_dict().items()}, folder / WEIGHTS_FILE)
 
     @classmethod

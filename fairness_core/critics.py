@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors.torch import load_file
@@ -11,7 +12,33 @@ from torch.nn import functional as F
 from transformers import AutoImageProcessor, AutoModel, CLIPModel, CLIPTokenizer
 
 from fairness_core.classifier import FaceNetwork
-from fairness_core.faces import FaceDetector, MtcnnDetector
+from fairness_core.faces import FaceDetector, FaceReader, MtcnnDetector
+
+
+class FaceClassifier(FaceReader, Protocol):
+    """Perceives attributes in crops. heads_config: attribute -> class names, in the order of the attributes file."""
+
+    heads_config: dict[str, list[str]]
+
+    def __call__(self, crops: Tensor) -> dict[str, Tensor]:
+        """crops [n, 3, crop_size, crop_size] in [-1, 1] -> logits [n, classes] by attribute, with gradient."""
+
+    def probabilities(self, crops: Tensor) -> dict[str, Tensor]:
+        """The same as probabilities: float32 [n, classes], rows summing to 1."""
+
+
+class FaceEmbedder(FaceReader, Protocol):
+    """Tells faces apart."""
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """crops [n, 3, crop_size, crop_size] in [-1, 1] -> unit-length float32 [n, d], d as in the face bank."""
+
+
+class ImageEncoder(Protocol):
+    """Features whose cosine says how alike two pictures are."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """images [n, 3, h, w] in [-1, 1] -> features [n, d], with gradient."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +65,19 @@ def load_preprocess(folder: Path) -> Preprocess:
 
 @dataclass(frozen=True)
 class Critics:
-    """Everything the losses and the measures ask of an image.
+    """Everything the losses and the measures ask of an image. Bring your own: any object of these shapes will do.
 
-    encoders: name -> function from images [n, 3, h, w] in [-1, 1] to features [n, d].
+    encoders: by name; the losses use them all, the measures those named "clip" and "dino".
     text_features: prompts -> CLIP text features [n, d], comparable with encoders["clip"].
     classifier is trained against; evaluator only measures. face_bank: unit embeddings [m, d].
     """
 
     detector: FaceDetector
-    classifier: FaceNetwork
-    evaluator: FaceNetwork
-    face_embedder: FaceNetwork
+    classifier: FaceClassifier
+    evaluator: FaceClassifier
+    face_embedder: FaceEmbedder
     face_bank: Tensor
-    encoders: dict[str, Callable[[Tensor], Tensor]]
+    encoders: dict[str, ImageEncoder]
     text_features: Callable[[list[str]], Tensor]
 
 

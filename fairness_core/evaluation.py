@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from fairness_core.adapters import adapter_strength, detach_lora, load_adapter
 from fairness_core.critics import Critics
-from fairness_core.faces import crop_faces
+from fairness_core.faces import crop_for
 from fairness_core.models import Model
 from fairness_core.prompts import is_held_out
 from fairness_core.results import ImageSet, PromptComparison
@@ -40,8 +40,7 @@ def perceive(critics: Critics, prompt: str, numbers: Sequence[int], images: Tens
     pixels = to_uint8(images)
     rounded = torch.from_numpy(pixels).to(images.device).permute(0, 3, 1, 2).float() / 127.5 - 1
     faces = critics.detector(rounded)
-    crops = crop_faces(rounded, faces.boxes, critics.evaluator.crop_size)
-    probabilities = critics.evaluator.probabilities(crops)
+    probabilities = critics.evaluator.probabilities(crop_for(critics.evaluator, rounded, faces))
     return ImageSet(prompt, tuple(numbers), pixels, faces.found.cpu().numpy(), faces.boxes.cpu().numpy(),
                     {name: values.cpu().numpy() for name, values in probabilities.items()})
 

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from fairness_core.attributes import TargetDistribution
-from fairness_core.classifier import FaceNetwork
 from fairness_core.config import LossWeights
-from fairness_core.critics import Critics
-from fairness_core.faces import Faces, crop_faces
+from fairness_core.critics import Critics, FaceEmbedder
+from fairness_core.faces import Faces, crop_for
 from fairness_core.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
                                   semantics_loss, smallest_factor)
 from fairness_core.sampling import decode
@@ -49,12 +48,12 @@ class Judgement:
 def look_at_originals(critics: Critics, images: Tensor) -> Reference:
     """Everything the losses will ask of the original images [n, 3, h, w]."""
     faces = critics.detector(images)
-    crops = crop_faces(images, faces.boxes, critics.classifier.crop_size)
     confidence, labels = {}, {}
+    crops = crop_for(critics.classifier, images, faces)
     for name, probabilities in critics.classifier.probabilities(crops).items():
         confidence[name], labels[name] = probabilities.max(-1)
     return Reference(faces, labels, confidence, [encode(images).float() for encode in critics.encoders.values()],
-                     critics.face_embedder.embed(crops))
+                     critics.face_embedder.embed(crop_for(critics.face_embedder, images, faces)))
 
 
 def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: TargetDistribution, weights: LossWeights,
@@ -84,13 +83,14 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
         faces = critics.detector(images.detach())
         if not faces.found.any():
             return None
-        crops = crop_faces(images, faces.boxes, critics.classifier.crop_size)
-        logits = {name: values for name, values in critics.classifier(crops).items() if name in target.names}
+        seen = critics.classifier(crop_for(critics.classifier, images, faces))
+        logits = {name: values for name, values in seen.items() if name in target.names}
         probabilities = {name: values.detach().float().softmax(-1) for name, values in logits.items()}
         labels, applies = transport_labels(probabilities, faces.found, target, weights, rng)
         alignment = alignment_loss(logits, labels, applies)
         changes = class_changes(probabilities, labels, applies, faces, reference)
         semantics = semantics_of(critics, images, faces, reference, changes, target)
+        crops = crop_for(critics.face_embedder, images, faces)
         face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
         total = alignment + weights.semantics * semantics + weights.face * face
         total.mean().backward()
@@ -118,7 +118,7 @@ def semantics_of(critics: Critics, images: Tensor, faces: Faces, reference: Refe
     return semantics_loss(features, reference.features, smallest_factor(changes, target.attributes, "image_factor"))
 
 
-def face_of(embedder: FaceNetwork, bank: Tensor, crops: Tensor, faces: Faces, reference: Reference,
+def face_of(embedder: FaceEmbedder, bank: Tensor, crops: Tensor, faces: Faces, reference: Reference,
             changes: dict[str, Tensor]) -> Tensor:
     """The face-realism loss, [n]: towards the original's face where it may stay, else towards the bank."""
     embeddings = embedder.embed(crops)

@@ -120,7 +120,7 @@ class BrightnessNetwork(nn.Module):
 
     def __init__(self, middle: float, sharpness: float = 100.0):
         super().__init__()
-        self.heads_config, self.crop_size = {"gender": ["female", "male"]}, 8
+        self.heads_config, self.crop_size, self.aligned = {"gender": ["female", "male"]}, 8, False
         self.middle, self.sharpness = middle, sharpness
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:

@@ -188,6 +188,44 @@ def test_distance_is_half_the_l1_distance_of_the_mean_to_the_target():
     assert distances(probabilities, found, parity("gender"))["gender"] == pytest.approx(0.2)
 
 
+class OwnCritic:
+    """A classifier and embedder of someone else's: no FaceNetwork, aligned crops of another size."""
+
+    heads_config, crop_size, aligned = {"gender": ["female", "male"]}, 12, True
+
+    def __call__(self, crops: torch.Tensor) -> dict[str, torch.Tensor]:
+        assert crops.shape[1:] == (3, 12, 12)
+        return {"gender": torch.stack([crops[:, 0].mean((1, 2)), crops[:, 1].mean((1, 2))], 1)}
+
+    def probabilities(self, crops: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"gender": self(crops)["gender"].softmax(-1)}
+
+    def embed(self, crops: torch.Tensor) -> torch.Tensor:
+        return F.normalize(F.avg_pool2d(crops, 6).flatten(1), dim=-1)
+
+
+def with_landmarks(images: torch.Tensor) -> Faces:
+    points = torch.tensor([[5.0, 6], [11, 6], [8, 9], [6, 12], [10, 12]])
+    return Faces(torch.ones(len(images), dtype=torch.bool), torch.tensor(FACE_BOX).expand(len(images), 4),
+                 points.expand(len(images), 5, 2))
+
+
+def test_anyones_critics_can_judge(vae, latents):
+    critics = replace(tiny_critics(with_landmarks), classifier=OwnCritic(), face_embedder=OwnCritic(),
+                      face_bank=F.normalize(torch.randn(3, 12, generator=torch.Generator().manual_seed(0)), dim=-1),
+                      encoders={"pixels": lambda images: images.flatten(1)})
+    reference = reference_of(critics, vae, latents.flip(0))
+    assert reference.embeddings.shape == (N, 12) and list(reference.labels) == ["gender"]
+    judged = judge(critics, vae, latents, reference, all_female(), EVERYTHING, rng())
+    assert judged.faces_found == N and all(v > 0 for v in judged.losses.values())
+    assert (judged.latents_gradient.abs().sum((1, 2, 3)) > 0).all()
+
+
+def test_a_detector_without_landmarks_cannot_serve_a_critic_that_needs_them(vae, latents):
+    with pytest.raises(ValueError, match="no landmarks"):
+        reference_of(replace(tiny_critics(), classifier=OwnCritic()), vae, latents)
+
+
 def test_the_originals_are_seen_by_the_classifier_that_is_trained_against(vae, latents):
     critics = tiny_critics()
     seen = reference_of(critics, vae, latents)
