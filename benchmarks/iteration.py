@@ -1,0 +1,227 @@
+"""Seconds and memory of one training iteration: the published one, and the engine's.
+
+python -m benchmarks.iteration --images 16 --sampling-steps 10 --threads 2 --repeats 5 --out folder
+Prints a Markdown table; with --out also writes iteration.json and iteration.md. The ways take turns, so that whatever
+else the machine does falls on all of them; the first turn is not counted. Use a machine that does nothing else: the
+load is written beside the figures.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from benchmarks import published
+from benchmarks.memory import HOW, peak_megabytes
+from benchmarks.stages import Place, StageClock
+from fairness_core import objective, training
+from fairness_core.attributes import load_attributes
+from fairness_core.config import FinetuneConfig
+from fairness_core.gradients import ConditioningGradient
+from fairness_core.models import Model, load_model
+from fairness_core.prompts import prompt_for
+
+ORIGINALS = "originals"
+STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")
+WAYS = ("published", "engine, all timesteps", "engine, as tuned")
+
+
+@dataclass(frozen=True)
+class Settings:
+    model: str
+    prompt: str
+    images: int
+    sampling_steps: int
+    timesteps: int
+    attributes: tuple[str, ...]
+    threads: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One iteration. seconds: by the clock; processor_seconds: of all threads; stages: seconds by stage."""
+
+    seconds: float
+    processor_seconds: float
+    stages: dict[str, float]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    args = parse(arguments)
+    model = prepare(args.settings)
+    result = measure(model, args.settings, args.repeats)
+    if not args.no_memory:
+        result["memory"] = {way: in_fresh_process(args.settings, way) for way in WAYS}
+    text = as_markdown(result)
+    print(text)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "iteration.json").write_text(json.dumps(result, indent=1))
+        (args.out / "iteration.md").write_text(text)
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="mini", help="a name in assets/models.yaml")
+    parser.add_argument("--concept", default="firefighter", help="what is painted")
+    parser.add_argument("--images", type=int, default=16, help="images an iteration")
+    parser.add_argument("--sampling-steps", type=int, default=FinetuneConfig.sampling_steps)
+    parser.add_argument("--timesteps", type=int, default=FinetuneConfig.timesteps_per_update,
+                        help="how many of them carry gradient in the last way")
+    parser.add_argument("--attributes", nargs="+", default=["gender", "race"], help="balanced to parity")
+    parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: torch's choice")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--no-memory", action="store_true", help="skip the three fresh processes")
+    parser.add_argument("--out", type=Path, help="folder for iteration.json and iteration.md")
+    args = parser.parse_args(arguments)
+    if args.repeats < 1:
+        parser.error("--repeats must be at least 1.")
+    args.settings = Settings(args.model, prompt_for(args.concept), args.images, args.sampling_steps, args.timesteps,
+                             tuple(args.attributes), args.threads, args.device)
+    return args
+
+
+def prepare(settings: Settings) -> Model:
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    return load_model(settings.model, device=torch.device(settings.device))
+
+
+def start(model: Model, settings: Settings) -> dict[str, training.Run]:
+    """The three ways on one adapter. The published one and "all timesteps" paint new originals at every iteration."""
+    known = load_attributes()
+    marginals = {a: {c: 1 / len(known[a].classes) for c in known[a].class_names} for a in settings.attributes}
+    config = FinetuneConfig(
+        model=model.name, prompts=(settings.prompt,), marginals=marginals,
+        images_per_prompt=settings.images, sampling_steps=settings.sampling_steps, timesteps_per_update=0,
+        guidance_scale=model.entry.guidance_scale, noise_batches=0)
+    run = training.start(model, config)
+    tuned = replace(config, timesteps_per_update=settings.timesteps, noise_batches=1)
+    return {way: replace(run, config=c, originals={}) for way, c in zip(WAYS, (config, config, tuned))}
+
+
+def iterate(way: str, run: training.Run) -> None:
+    if way == "published":
+        published.take_step(run)
+    else:
+        training.take_step(run)
+
+
+def places(way: str, model: Model) -> list[Place]:
+    """Which function is which stage."""
+    detector = (type(model.critics.detector), "__call__", "faces")
+    if way == "published":
+        return [detector, (published, "sample_tuned", "sampling"), (published, "sample_original", ORIGINALS),
+                (published, "look_at_originals", ORIGINALS), (published, "find_targets", "critics"),
+                (published, "crops_of", "faces"), (published, "draw_shares", "transport"),
+                (published, "sample_with_graph", "sampling again"), (published, "condition", "text encoder"),
+                (published, "decode", "critics"), (published, "losses_of", "critics"),
+                (published, "backward", "backward")]
+    return [detector, (training, "denoise", "sampling"), (training, "paint_originals", ORIGINALS),
+            (training, "judge", "critics"), (objective, "crop_for", "faces"),
+            (objective, "transport_labels", "transport"), (training, "accumulate_gradients", "backward"),
+            (training, "condition", "text encoder"), (ConditioningGradient, "backward", "text encoder")]
+
+
+def time_turn(way: str, run: training.Run) -> Turn:
+    clock = StageClock(run.model.device, whole=(ORIGINALS,))
+    with clock.watching(places(way, run.model)):
+        began, processor = time.perf_counter(), time.process_time()
+        with clock.stage("other"):
+            iterate(way, run)
+        return Turn(time.perf_counter() - began, time.process_time() - processor, dict(clock.seconds))
+
+
+def measure(model: Model, settings: Settings, repeats: int) -> dict:
+    """Medians over the repeats by way, with the fastest and the slowest, and the machine they were taken on."""
+    load_before = os.getloadavg()[0]
+    runs = start(model, settings)
+    for way in WAYS:
+        iterate(way, runs[way])  # warms up, and paints the originals that are kept
+    turns = {way: [] for way in WAYS}
+    for _ in range(repeats):
+        for way in WAYS:
+            turns[way].append(time_turn(way, runs[way]))
+    return {"settings": vars(settings) | {"repeats": repeats, "precision": str(model.precision),
+                                          "micro_batch": published.MICRO_BATCH},
+            "machine": machine(model.device), "load": {"before": load_before, "after": os.getloadavg()[0]},
+            "ways": {way: summary(turns[way]) for way in WAYS}}
+
+
+def machine(device: torch.device) -> dict:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    return {"device": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
+def processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def summary(turns: list[Turn]) -> dict:
+    seconds = [turn.seconds for turn in turns]
+    return {"seconds": median(seconds), "fastest": min(seconds), "slowest": max(seconds),
+            "processor_seconds": median(turn.processor_seconds for turn in turns),
+            "stages": {stage: median(turn.stages.get(stage, 0.0) for turn in turns) for stage in STAGES}}
+
+
+# ---------------------------------------------------------------- memory
+
+def in_fresh_process(settings: Settings, way: str) -> float | None:
+    """Peak memory in MiB of one iteration of that way, in a process that has done nothing else but one before it."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(peak_of_iteration, settings, way).result()
+
+
+def peak_of_iteration(settings: Settings, way: str) -> float | None:
+    model = prepare(settings)
+    run = start(model, settings)[way]
+    iterate(way, run)  # the optimizer's state, the originals, and the libraries' own buffers
+    return peak_megabytes(lambda: iterate(way, run), model.device)
+
+
+# ---------------------------------------------------------------- the table
+
+def as_markdown(result: dict) -> str:
+    """A table of the ways, one of the stages, and what they were measured on."""
+    settings, on, load = result["settings"], result["machine"], result["load"]
+    base, memory = result["ways"][WAYS[0]]["seconds"], result.get("memory", {})
+    rows = [[way, f"{w['seconds']:.2f} ({w['fastest']:.2f} to {w['slowest']:.2f})", f"{base / w['seconds']:.2f}",
+             f"{w['processor_seconds']:.2f}", "-" if memory.get(way) is None else f"{memory[way]:.0f}"]
+            for way, w in result["ways"].items()]
+    stages = [[stage, *(share(w, stage) for w in result["ways"].values())] for stage in STAGES]
+    device = torch.device(settings["device"]).type
+    return "\n".join([
+        table(["iteration", "seconds", "times faster", "processor seconds", "peak memory, MiB"], rows), "",
+        table(["share of the time", *result["ways"]], stages), "",
+        f"{settings['model']}, {settings['images']} images, {settings['sampling_steps']} sampling steps, "
+        f"{' x '.join(settings['attributes'])}, {settings['precision']}; as tuned: {settings['timesteps']} timesteps "
+        f"carry gradient and the originals are painted already. Published: micro-batches of {settings['micro_batch']}. "
+        f"Median of {settings['repeats']} turns (fastest to slowest) on {on['device']}, {on['threads']} threads of "
+        f"{on['cores']} cores, torch {on['torch']}; load {load['before']:.1f} before, {load['after']:.1f} after. "
+        f"Memory: {HOW[device]}.", ""])
+
+
+def share(way: dict, stage: str) -> str:
+    total = sum(way["stages"].values())
+    return f"{100 * way['stages'][stage] / total:.1f} %"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["-"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()

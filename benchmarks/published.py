@@ -1,0 +1,202 @@
+"""The published training iteration, in this project's parts: what the engine's iteration is measured against.
+
+Three samplings for each update: the tuned model without gradient, the original, and the tuned model again with a graph
+through all denoising steps, each U-Net call computed a second time in the backward pass. Hooks make it the adjusted
+gradient: the U-Net's input is detached, the gradient at its output rescaled. Images go through in micro-batches, faces
+one by one, and the transport draw by draw. Its gradient is the engine's with all timesteps (tests/benchmarks).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor, nn
+
+from fairness_core.adapters import adapter_strength
+from fairness_core.attributes import TargetDistribution
+from fairness_core.conditioning import condition
+from fairness_core.critics import Critics
+from fairness_core.faces import Faces, crop_for
+from fairness_core.gradient_lab import CheckpointedUnet
+from fairness_core.gradients import scheduler_coefficients
+from fairness_core.losses import alignment_loss
+from fairness_core.objective import ROUNDING, TRANSPORT_DRAWS, Reference, class_changes, face_of, semantics_of
+from fairness_core.sampling import decode, denoise, draw_noise
+from fairness_core.training import FIRST_TRAINING_NUMBER, Run
+
+MICRO_BATCH = 4
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The transport's answer by attribute: labels int [n], applies bool [n]."""
+
+    labels: dict[str, Tensor]
+    applies: dict[str, Tensor]
+
+
+class AdjustedUnet(CheckpointedUnet):
+    """Multiplies the gradient at the output of call t by factors[t]: adjusted weight over the solver's coefficient."""
+
+    def __init__(self, unet: nn.Module, factors: Tensor):
+        super().__init__(unet)
+        self.factors = iter(factors.tolist())
+
+    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor):
+        output, factor = super().forward(sample, timestep, encoder_hidden_states), next(self.factors)
+        output.sample.register_hook(lambda gradient: gradient * factor)
+        return output
+
+
+def take_step(run: Run) -> None:
+    """One update of the run's only prompt, with new noises at every step."""
+    [prompt] = run.config.prompts
+    first = FIRST_TRAINING_NUMBER + run.step * run.config.images_per_prompt
+    numbers = range(first, first + run.config.images_per_prompt)
+    noise = draw_noise(prompt, numbers, run.config.seed, run.model.latent_shape).to(run.model.device)
+    add_gradient(run, prompt, noise, np.random.default_rng([run.config.seed, run.step]))
+    run.optimizer.step()
+    run.average.update(run.parameters)
+    run.optimizer.zero_grad(set_to_none=True)
+    run.step += 1
+
+
+def add_gradient(run: Run, prompt: str, noise: Tensor, rng: np.random.Generator) -> None:
+    """Accumulates the gradient of the losses, mean over the images of noise [n, c, h, w], in the parameters."""
+    model, target = run.model, run.targets[prompt]
+    with model.autocast():
+        images = sample_tuned(run, prompt, noise)
+        reference = look_at_originals(model.critics, sample_original(run, prompt, noise))
+        targets = find_targets(model.critics, images, target, run.config.losses.confidence, rng)
+        for rows in micro_batches(len(noise)):
+            latents = sample_with_graph(run, prompt, noise[rows])
+            loss = losses_of(run, decode(model.vae, latents), rows_of(reference, rows), targets, rows, target)
+            backward(loss / len(noise))
+
+
+def micro_batches(n: int) -> Iterator[slice]:
+    for first in range(0, n, MICRO_BATCH):
+        yield slice(first, min(first + MICRO_BATCH, n))
+
+
+# ---------------------------------------------------------------- three samplings
+
+@torch.no_grad()
+def sample_tuned(run: Run, prompt: str, noise: Tensor) -> Tensor:
+    """Images [n, 3, h, w], without graph."""
+    model, config = run.model, run.config
+    images = []
+    for rows in micro_batches(len(noise)):
+        conditioning = condition(model, prompt, config.guidance_scale)
+        latents = denoise(model.unet, model.scheduler, noise[rows], conditioning, config.sampling_steps).latents
+        images.append(decode(model.vae, latents))
+    return torch.cat(images)
+
+
+def sample_original(run: Run, prompt: str, noise: Tensor) -> Tensor:
+    """The same by the frozen model."""
+    with adapter_strength(run.model, 0.0):
+        return sample_tuned(run, prompt, noise)
+
+
+def sample_with_graph(run: Run, prompt: str, noise: Tensor) -> Tensor:
+    """Final latents with the graph of every step."""
+    model, config = run.model, run.config
+    coefficients = scheduler_coefficients(model.scheduler, config.sampling_steps).outputs
+    factors = torch.where(coefficients == 0, 0.0, run.step_weights / torch.where(coefficients == 0, 1.0, coefficients))
+    conditioning = condition(model, prompt, config.guidance_scale)
+    return denoise(AdjustedUnet(model.unet, factors), model.scheduler, noise, conditioning, config.sampling_steps,
+                   detach_inputs=True).latents
+
+
+def backward(loss: Tensor) -> None:
+    """Critics, decoder, every denoising step (forward once more), text encoder: all in one."""
+    loss.backward()
+
+
+# ---------------------------------------------------------------- faces one by one
+
+def find_faces(critics: Critics, images: Tensor) -> Faces:
+    each = [critics.detector(image[None]) for image in images.detach()]
+    landmarks = None if each[0].landmarks is None else torch.cat([f.landmarks for f in each])
+    return Faces(torch.cat([f.found for f in each]), torch.cat([f.boxes for f in each]), landmarks)
+
+
+def crops_of(network, images: Tensor, faces: Faces) -> Tensor:
+    """What `network` reads of each face, [n, 3, size, size]."""
+    return torch.cat([crop_for(network, images[i:i + 1], faces_of(faces, slice(i, i + 1))) for i in range(len(images))])
+
+
+def faces_of(faces: Faces, rows: slice) -> Faces:
+    return Faces(faces.found[rows], faces.boxes[rows], None if faces.landmarks is None else faces.landmarks[rows])
+
+
+@torch.no_grad()
+def look_at_originals(critics: Critics, images: Tensor) -> Reference:
+    """Everything the losses will ask of the original images [n, 3, h, w]."""
+    faces = find_faces(critics, images)
+    seen = critics.classifier.probabilities(crops_of(critics.classifier, images, faces))
+    labels, confidence = {name: p.argmax(-1) for name, p in seen.items()}, {name: p.amax(-1) for name, p in seen.items()}
+    return Reference(faces, labels, confidence, [encode(images).float() for encode in critics.encoders.values()],
+                     critics.face_embedder.embed(crops_of(critics.face_embedder, images, faces)))
+
+
+def rows_of(reference: Reference, rows: slice) -> Reference:
+    return Reference(faces_of(reference.faces, rows), {name: v[rows] for name, v in reference.labels.items()},
+                     {name: v[rows] for name, v in reference.confidence.items()},
+                     [features[rows] for features in reference.features], reference.embeddings[rows])
+
+
+# ---------------------------------------------------------------- transport draw by draw
+
+@torch.no_grad()
+def find_targets(critics: Critics, images: Tensor, target: TargetDistribution, confidence: float,
+                 rng: np.random.Generator) -> Targets:
+    """Faces of images [n, 3, h, w], their probabilities, and the classes they should move to."""
+    faces = find_faces(critics, images)
+    seen = critics.classifier.probabilities(crops_of(critics.classifier, images, faces))
+    found = faces.found.cpu().numpy()
+    shares = draw_shares({name: seen[name].cpu().numpy()[found] for name in target.names}, target, rng)
+    labels, applies = {}, {}
+    for name, share in shares.items():
+        labels[name], applies[name] = np.zeros(len(found), int), np.zeros(len(found), bool)
+        labels[name][found], applies[name][found] = share.argmax(1), share.max(1) >= confidence - ROUNDING
+    device = images.device
+    return Targets({name: torch.as_tensor(v, device=device) for name, v in labels.items()},
+                   {name: torch.as_tensor(v, device=device) for name, v in applies.items()})
+
+
+def draw_shares(probabilities: dict[str, np.ndarray], target: TargetDistribution, rng: np.random.Generator,
+                draws: int = TRANSPORT_DRAWS) -> dict[str, np.ndarray]:
+    """attribute -> share of the draws that give each image each class, [n, classes]."""
+    shares = {name: np.zeros_like(probabilities[name], dtype=float) for name in target.names}
+    joint = target.joint.ravel() / target.joint.sum()
+    n = len(probabilities[target.names[0]])
+    for _ in range(draws):
+        drawn = np.unravel_index(rng.choice(joint.size, size=n, p=joint), target.joint.shape)
+        one_hot = {name: np.eye(probabilities[name].shape[1])[classes] for name, classes in zip(target.names, drawn)}
+        squared = sum(((probabilities[name][:, None] - one_hot[name][None]) ** 2).sum(-1) for name in target.names)
+        _, columns = linear_sum_assignment(np.sqrt(squared))
+        for name in target.names:
+            shares[name] += one_hot[name][columns] / draws
+    return shares
+
+
+# ---------------------------------------------------------------- losses
+
+def losses_of(run: Run, images: Tensor, reference: Reference, targets: Targets, rows: slice,
+              target: TargetDistribution) -> Tensor:
+    """Sum of the weighted losses of a micro-batch [m, 3, h, w], `rows` of the whole batch."""
+    critics, weights = run.model.critics, run.config.losses
+    labels, applies = ({name: v[rows] for name, v in part.items()} for part in (targets.labels, targets.applies))
+    faces = find_faces(critics, images)
+    seen = critics.classifier(crops_of(critics.classifier, images, faces))
+    logits = {name: seen[name] for name in target.names}
+    probabilities = {name: values.detach().float().softmax(-1) for name, values in logits.items()}
+    changes = class_changes(probabilities, labels, applies, faces, reference)
+    semantics = semantics_of(critics, images, faces, reference, changes, target)
+    crops = crops_of(critics.face_embedder, images, faces)
+    face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
+    return (alignment_loss(logits, labels, applies) + weights.semantics * semantics + weights.face * face).sum()

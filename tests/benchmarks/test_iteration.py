@@ -1,0 +1,55 @@
+"""The side-by-side command on the tiny model: every stage is found, and the table says what was measured."""
+
+import json
+import sys
+
+import pytest
+import torch
+from fakes import tiny_model
+
+from benchmarks import iteration
+from benchmarks.memory import peak_megabytes
+
+SETTINGS = iteration.Settings("tiny", "a nurse", 4, 3, 1, ("gender", "race"), 0, "cpu")
+
+
+@pytest.fixture(scope="module")
+def result() -> dict:
+    return iteration.measure(tiny_model(), SETTINGS, repeats=2)
+
+
+def test_three_ways_side_by_side(result):
+    assert list(result["ways"]) == list(iteration.WAYS)
+    for way in result["ways"].values():
+        assert 0 < way["fastest"] <= way["seconds"] <= way["slowest"] and way["processor_seconds"] > 0
+    json.dumps(result)
+
+
+def test_stages_sum_to_the_whole_and_only_the_published_way_samples_again(result):
+    for name, way in result["ways"].items():
+        assert sum(way["stages"].values()) == pytest.approx(way["seconds"], rel=0.2)
+        spent = {stage for stage, seconds in way["stages"].items() if seconds}
+        assert spent >= {"sampling", "faces", "critics", "transport", "backward", "text encoder", "other"}
+        assert ("sampling again" in spent) == (name == "published")
+    assert not result["ways"]["engine, as tuned"]["stages"]["originals"], "they were painted before"
+    assert result["ways"]["engine, all timesteps"]["stages"]["originals"] > 0
+
+
+def test_the_table_tells_figures_and_conditions(result):
+    text = iteration.as_markdown(result | {"memory": {"published": 512.3, "engine, as tuned": None}})
+    [row] = [line for line in text.splitlines() if line.startswith("| published |")]
+    assert f"{result['ways']['published']['seconds']:.2f}" in row and row.endswith("| 1.00 | "
+        f"{result['ways']['published']['processor_seconds']:.2f} | 512 |")
+    assert "4 images, 3 sampling steps, gender x race" in text and "load" in text and "VmHWM" in text
+
+
+def test_a_wrong_count_is_refused():
+    with pytest.raises(SystemExit):
+        iteration.parse(["--repeats", "0"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak cannot be reset elsewhere")
+def test_peak_memory_is_what_the_work_takes():
+    def work() -> None:
+        torch.ones(64 * 2**20 // 4).sum()
+    assert peak_megabytes(work, torch.device("cpu")) == pytest.approx(64, abs=8)
