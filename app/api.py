@@ -1,30 +1,20 @@
 """Named, typed, documented endpoints: the API of the app, and its MCP tools."""
 
-import asyncio
-import time
 from dataclasses import replace
 
 import gradio as gr
 
-from app import measures, render, settings
+from app import render, settings
+from app.asking import compare_request, finished, preset_named, readable_errors, results
+from app.audit import add_audit_endpoints
 from app.handlers import Desk
-from app.job_files import JobRequest, JobView
+from app.job_files import JobRequest
 from app.jobs import JobRunner
 from app.targets import marginals
 
-POLL_SECONDS, LONGEST_WAIT = .25, 600
-
 
 def add_endpoints(runner: JobRunner, desk: Desk) -> None:
-    """Adds /finetune, /status, /stop, /compare and /models to the Blocks being built."""
-
-    def preset(length: str):
-        """By its name or its label, in any case."""
-        for p in desk.presets.values():
-            if length.lower() in (p.name.lower(), p.label.lower()):
-                return p
-        known = ", ".join(p.label for p in desk.presets.values())
-        raise settings.InputError(f"Unknown length {length!r}: choose among {known}.")
+    """Adds every endpoint to the Blocks being built."""
 
     def models() -> list[dict]:
         """The models that can be finetuned, and in plain words why one cannot be used on this machine.
@@ -51,7 +41,7 @@ def add_endpoints(runner: JobRunner, desk: Desk) -> None:
         """
         with readable_errors():
             chosen = settings.checked_prompts([settings.as_prompt(p) for p in prompts])
-            config = replace(preset(length).config, model=settings.usable_model(model, runner.engine), prompts=chosen,
+            config = replace(preset_named(desk, length).config, model=settings.usable_model(model, runner.engine), prompts=chosen,
                              marginals=marginals(targets), joint=None, joint_attributes=(), seed=int(seed))
             compared = settings.compare_prompts(chosen, settings.COMPARED_TRAINED, settings.COMPARED_HELD_OUT)
             job_id = runner.submit(JobRequest("finetune", config, compared, seed=int(seed)))
@@ -100,42 +90,11 @@ def add_endpoints(runner: JobRunner, desk: Desk) -> None:
             job_id, state and results: per prompt the frequencies before and after, CLIP and DINO similarities; a table; and a verdict per controlled attribute.
         """
         with readable_errors():
-            asked = compare_request(prompts, images, seed, job_id, model, strength)
-            new_id = await asyncio.to_thread(runner.submit, asked)
-        end = time.monotonic() + min(max(wait_seconds, 0), LONGEST_WAIT)
-        while (view := runner.view(new_id)).is_active and time.monotonic() < end:
-            await asyncio.sleep(POLL_SECONDS)
-        with readable_errors():
-            if view.failure:
-                raise settings.InputError(f"{view.failure.what} {view.failure.todo}")
+            asked = compare_request(runner, desk, prompts, images, seed, job_id, model, strength)
+            view = await finished(runner, asked, wait_seconds)
             return render.status_record(view) | {"results": results(view)}
-
-    def compare_request(prompts, images, seed, job_id, model, strength) -> JobRequest:
-        chosen = settings.checked_prompts([settings.as_prompt(p) for p in prompts])
-        settings.number({"images": images}, "images", 1, settings.MOST_IMAGES)
-        settings.number({"strength": strength}, "strength", 0, 1.5)
-        if job_id:
-            source = runner.view(job_id)
-            return replace(source.request, kind="compare", compare_prompts=chosen, images=int(images), seed=int(seed),
-                           strength=float(strength), source=source.source)
-        config = replace(next(iter(desk.presets.values())).config, marginals={}, prompts=(),
-                         model=settings.usable_model(model, runner.engine))
-        return JobRequest("compare", config, chosen, images=int(images), seed=int(seed), strength=float(strength))
-
-    def results(view: JobView) -> dict:
-        return measures.results_record(view.comparisons, view.request.config) if view.comparisons else {}
 
     for endpoint in (models, finetune, status, stop):
         gr.api(endpoint, concurrency_limit=None)
     gr.api(compare, concurrency_limit=50)
-
-
-class readable_errors:
-    """Messages meant for people reach the client as they are."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, trace) -> None:
-        if isinstance(error, ValueError):
-            raise gr.Error(str(error)) from error
+    add_audit_endpoints(runner, desk)

@@ -27,5 +27,5 @@ def launch(engine: Engine) -> None:
 
 def launch_options(runs_root: Path) -> dict:
     """Arguments of Blocks.launch that tests share. Only adapters and archives of runs are served, by path."""
-    return {"theme": theme(), "css": CSS, "allowed_paths": [str(runs_root), str(RECORDED)], "ssr_mode": False,
+    return {"theme": theme(), "css": CSS, "allowed_paths": [str(runs_root), str(RECORDED)], "ssr_mode": False, "mcp_server": True,
             "footer_links": ["api", "settings"], "show_error": True}

@@ -1,6 +1,6 @@
 """How often each class is perceived, before and after, with intervals and the target."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,14 +12,15 @@ from fairness_core.plots.style import CLEAR, PERCENT_TICKS, TEXT, concept_name, 
 from fairness_core.results import ImageSet, PromptComparison
 
 HELD_OUT_MARK = "★"
-ROW_HEIGHT = 34  # pixels a prompt
+ROW_HEIGHT, DENSE_ROW_HEIGHT, MANY_ROWS = 34, 22, 20  # pixels a prompt
 
 
 def distribution_plot(comparisons: Sequence[PromptComparison], attribute: Attribute, class_name: str,
-                      target: float | None = None, sort: str = "before") -> go.Figure:
+                      target: float | Mapping[str, float] | None = None, sort: str = "before") -> go.Figure:
     """One row a prompt: how often the class is perceived before (hollow) and after (filled), with 95 % intervals.
 
-    target: the class's target frequency in [0, 1], drawn across. sort: "name", "before" or "after".
+    target: the class's target frequency in [0, 1], drawn across; or one for each prompt, by prompt, a mark in its row.
+    sort: "name", "before" or "after".
     Raises ValueError for another `sort`, or a class the attribute does not have.
     """
     if class_name not in attribute.class_names:
@@ -35,11 +36,14 @@ def distribution_plot(comparisons: Sequence[PromptComparison], attribute: Attrib
     add_frequencies(figure, [after for _, _, after in rows], -0.17, "after", cls.colour, cls.colour, "diamond")
     held_out = any(c.held_out for c in comparisons)
     note = "95 % intervals" + (f" · {HELD_OUT_MARK} not trained on" if held_out else "")
-    style(figure, f"{attribute.label}: {cls.label}", 160 + ROW_HEIGHT * len(rows), note, top=84)
+    height = 160 + len(rows) * (DENSE_ROW_HEIGHT if len(rows) > MANY_ROWS else ROW_HEIGHT)
+    style(figure, f"{attribute.label}: {cls.label}", height, note, top=84)
     names = [concept_name(c.prompt) + (f" {HELD_OUT_MARK}" if c.held_out else "") for c, _, _ in rows]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[-0.6, len(rows) - 0.4], showgrid=False)
     figure.update_xaxes(range=[-3, 103], **PERCENT_TICKS)
-    if target is not None:
+    if isinstance(target, Mapping):
+        add_target_marks(figure, [target[c.prompt] for c, _, _ in rows])
+    elif target is not None:
         add_target_line(figure, target)
     return figure
 
@@ -98,6 +102,14 @@ def add_target_line(figure: go.Figure, target: float) -> None:
                           text=f"target {100 * target:.3g} %")
 
 
+def add_target_marks(figure: go.Figure, targets: Sequence[float]) -> None:
+    """A mark in each row at its own target."""
+    figure.add_scatter(
+        x=[100 * t for t in targets], y=list(range(len(targets))), mode="markers", name="target",
+        hovertemplate="target %{x:.3g} %<extra></extra>",
+        marker={"symbol": "line-ns", "size": 22, "line": {"color": TEXT, "width": 2}})
+
+
 def class_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
                target_marginal: np.ndarray | None = None) -> go.Figure:
     """How often each class is perceived over all prompts, before and after; target_marginal [classes] as marks."""
@@ -138,17 +150,18 @@ def add_bars(figure: go.Figure, attribute: Attribute, counts: np.ndarray, places
                  "color": TEXT, "thickness": 1.6, "width": 4})
 
 
-def joint_heatmap(target: np.ndarray, reached_before: np.ndarray, reached_after: np.ndarray, attribute_a: Attribute,
-                  attribute_b: Attribute, faces_before: int = 0, faces_after: int = 0) -> go.Figure:
-    """Joint frequencies [classes of a, classes of b] in [0, 1]: the target, before, and after, one under the other.
+def joint_heatmap(target: np.ndarray | None, reached_before: np.ndarray, reached_after: np.ndarray,
+                  attribute_a: Attribute, attribute_b: Attribute, faces_before: int = 0, faces_after: int = 0) -> go.Figure:
+    """Joint frequencies [classes of a, classes of b] in [0, 1]: the target (if any), before and after, stacked.
 
     faces_*: how many faces the frequencies are of; when given, the hover text tells counts and intervals.
     Raises ValueError for a table of another shape.
     """
     shape = (len(attribute_a.classes), len(attribute_b.classes))
-    tables = {"Target": (target, 0), "Before": (reached_before, faces_before), "After": (reached_after, faces_after)}
+    tables = {} if target is None else {"Target": (target, 0)}
+    tables |= {"Before": (reached_before, faces_before), "After": (reached_after, faces_after)}
     titles = [f"{name}, {n} faces" if n else name for name, (_, n) in tables.items()]
-    figure = make_subplots(rows=3, cols=1, subplot_titles=titles, shared_xaxes=True, vertical_spacing=0.1)
+    figure = make_subplots(rows=len(tables), cols=1, subplot_titles=titles, shared_xaxes=True, vertical_spacing=0.1)
     for row, (name, (table, n)) in enumerate(tables.items(), 1):
         table = np.asarray(table, float)
         if table.shape != shape:
@@ -158,7 +171,8 @@ def joint_heatmap(target: np.ndarray, reached_before: np.ndarray, reached_after:
             z=100 * table, x=[c.label for c in attribute_b.classes], y=[c.label for c in attribute_a.classes],
             text=hover, texttemplate="%{z:.1f} %", hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
             coloraxis="coloraxis", xgap=2, ygap=2, row=row, col=1)
-    style(figure, f"{attribute_a.label} and {attribute_b.label.lower()}", 150 + 3 * 42 * shape[0] + 60, top=70, legend=False)
+    height = 150 + len(tables) * (42 * shape[0] + 20)
+    style(figure, f"{attribute_a.label} and {attribute_b.label.lower()}", height, top=70, legend=False)
     figure.update_layout(coloraxis={"colorscale": [[0, "#e9eef5"], [1, "#1d5fa8"]], "cmin": 0, "showscale": False})
     figure.update_annotations(font={"size": 12, "color": TEXT})
     return figure.update_yaxes(autorange="reversed", showgrid=False)

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -16,8 +16,9 @@ from fairness_core.attributes import Attribute, TargetDistribution
 from fairness_core.config import FinetuneConfig
 from fairness_core.events import StepDone
 from fairness_core.metrics import joint_labels
+from fairness_core.report.record import verdicts
 from fairness_core.report.settings import settings_rows, target_rows
-from fairness_core.report.table import READING, metrics_table, printed
+from fairness_core.report.table import READING, metrics_table, printed, sweep_table
 from fairness_core.results import ImageSet, PromptComparison
 
 PICTURED_PROMPTS, PICTURED_IMAGES, PICTURE_COLUMNS = 6, 8, 4
@@ -36,18 +37,22 @@ img { max-width: 100%; height: auto } .small { font-size: .9rem; opacity: .8 }
 
 
 def to_html(config: FinetuneConfig, steps: Sequence[StepDone], comparisons: Sequence[PromptComparison],
-            about: About) -> str:
-    """A report in one file that needs no network: settings, table, figures, and pictures of the first prompts."""
+            about: About, sweep: Mapping[float, Sequence[PromptComparison]] | None = None) -> str:
+    """A report in one file that needs no network: settings, table, figures, and pictures of the first prompts.
+
+    sweep: comparisons by guidance scale, drawn when there are several.
+    """
     target = config.target()
     recorded = "<p class='note'><b>Recorded run.</b> It was made beforehand, not on the reader's machine.</p>"
     facts = [about.date, about.machine, f"{about.seconds:.0f} s" if about.seconds else "", about.model, about.note]
     parts = [
         f"<h1>{escape(about.title)}</h1>", recorded if about.recorded else "",
         f"<p class='small'>{escape(' · '.join(f for f in facts if f))}</p>",
-        "<h2>Target</h2>", html_table(["Perceived", "Class", "Target"], target_rows(target)),
-        "<h2>Measures</h2>", html_table(*printed(metrics_table(comparisons, target))) if comparisons
+        "<h2>Target</h2>", html_table(["Perceived", "Class", "Target"], target_rows(config)),
+        "<h2>Measures</h2>", html_table(*printed(metrics_table(comparisons, target, config.own_targets()))) if comparisons
         else "<p>Nothing was compared yet.</p>", f"<p class='small'>{escape(READING)}</p>",
-        "<h2>Figures</h2>", html_figures(report_figures(steps, comparisons, target)),
+        html_verdicts(comparisons, config),
+        "<h2>Figures</h2>", html_figures(report_figures(steps, comparisons, config) + sweep_figures(sweep or {}, config)),
         "<h2>Pictures</h2>" if comparisons else "", *[pictures(c) for c in comparisons[:PICTURED_PROMPTS]],
         "<h2>Settings</h2>", html_table(["Setting", "Value"], settings_rows(config)),
     ]
@@ -62,15 +67,21 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def report_figures(steps: Sequence[StepDone], comparisons: Sequence[PromptComparison],
-                   target: TargetDistribution) -> list[go.Figure]:
+                   config: FinetuneConfig) -> list[go.Figure]:
+    """Training curves, then each controlled attribute's frequencies; pooled prompts stand beside their mean target."""
     figures = [plots.training_curves(steps), plots.distance_curves(steps)] if steps else []
     if not comparisons:
         return figures
+    targets = {c.prompt: config.target(c.prompt) for c in comparisons}
+    target = TargetDistribution(config.target().attributes, np.mean([t.joint for t in targets.values()], axis=0))
     for attribute in target.attributes:
         marginal = target.marginal(attribute.name)
-        figures.append(plots.class_bars(comparisons, attribute, marginal))
+        figures.append(plots.outcome_bars(comparisons, attribute, marginal))
         shown = attribute.class_names[:1] if len(marginal) == 2 else attribute.class_names  # of two, one tells all
-        figures += [plots.distribution_plot(comparisons, attribute, name, float(marginal[i])) for i, name in enumerate(shown)]
+        for i, name in enumerate(shown):
+            each = {prompt: float(t.marginal(attribute.name)[i]) for prompt, t in targets.items()}
+            ratio = each if config.targets_by_prompt else float(marginal[i])
+            figures.append(plots.distribution_plot(comparisons, attribute, name, ratio))
     if len(target.attributes) == 2:
         (before, n_before), (after, n_after) = (
             joint_frequencies([getattr(c, side) for c in comparisons], target.attributes) for side in ("original", "tuned"))
@@ -87,6 +98,21 @@ def joint_frequencies(image_sets: Sequence[ImageSet], attributes: Sequence[Attri
     labels = joint_labels([np.concatenate([s.labels(a.name) for s in image_sets]) for a in attributes], classes)
     counts = np.bincount(labels, minlength=int(np.prod(classes))).reshape(classes)
     return (counts / len(labels) if len(labels) else np.full(classes, np.nan)), len(labels)
+
+
+def html_verdicts(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> str:
+    """What the tuned pictures say about each controlled attribute, in words."""
+    lines = [f"<li><b>{escape(name)}</b>: {escape(told.sentence)}</li>"
+             for name, told in verdicts(comparisons, config).items()]
+    return f"<ul>{''.join(lines)}</ul>" if lines else ""
+
+
+def sweep_figures(sweep: Mapping[float, Sequence[PromptComparison]], config: FinetuneConfig) -> list[go.Figure]:
+    if len(sweep) < 2:
+        return []
+    rows = [row for row in sweep_table(sweep, config.target(), config.own_targets()) if row["group"] == "all"]
+    attributes = dict.fromkeys(row["attribute"] for row in rows if row["controlled"])
+    return [plots.guidance_bias(rows, name) for name in attributes] + [plots.guidance_similarities(rows)]
 
 
 def html_figures(figures: Sequence[go.Figure]) -> str:

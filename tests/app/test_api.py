@@ -1,7 +1,9 @@
 """Every named endpoint, called as a client would."""
 
+import json
 import time
 
+import httpx
 import pytest
 from fake_engine import fake_engine
 from gradio_client import Client
@@ -15,7 +17,7 @@ def client(serve) -> Client:
     return Client(serve().url, verbose=False)
 
 
-def wait(client: Client, job_id: str, *states: str, seconds: float = 20) -> dict:
+def wait(client: Client, job_id: str, *states: str, seconds: float = 60) -> dict:
     end = time.monotonic() + seconds
     while (answer := client.predict(job_id, api_name="/status"))["state"] not in states:
         assert time.monotonic() < end, answer
@@ -25,7 +27,7 @@ def wait(client: Client, job_id: str, *states: str, seconds: float = 20) -> dict
 
 def test_only_documented_endpoints_are_public(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/models", "/finetune", "/status", "/stop", "/compare"}
+    assert set(endpoints) == {"/models", "/finetune", "/status", "/stop", "/compare", "/audit", "/report"}
     assert [p["parameter_name"] for p in endpoints["/finetune"]["parameters"]] == [
         "targets", "prompts", "length", "model", "seed"]
     for endpoint in endpoints.values():
@@ -73,6 +75,51 @@ def test_stop_and_queue(serve):
     assert client.predict(second["job_id"], api_name="/stop")["state"] == "cancelled"
     client.predict(first["job_id"], api_name="/stop")
     assert wait(client, first["job_id"], "stopped")["step"] < 600
+
+
+def test_every_endpoint_is_a_tool_for_assistants(serve):
+    tools = {t["name"]: t for t in httpx.get(f"{serve().url}/gradio_api/mcp/schema").json()}
+    assert set(tools) == {"models", "finetune", "status", "stop", "compare", "audit", "report"}
+    assert "pass, fail or cannot tell" in tools["audit"]["description"]
+    assert "share of faces" in tools["audit"]["inputSchema"]["properties"]["tolerance"]["description"]
+
+
+def test_audit_paints_and_judges(client):
+    answer = client.predict(["nurse", "judge"], PARITY, .05, 12, api_name="/audit")
+    audit = answer["audit"]
+    assert answer["state"] == "finished" and audit["tolerance"] == .05 and "5%" in audit["rule"]
+    [gender] = audit["attributes"]
+    assert gender["classes"] == ["Female", "Male"] and gender["target"] == [.5, .5] and len(gender["prompts"]) == 2
+    assert gender["passed"] + gender["failed"] + gender["untold"] == 2
+    strict = client.predict([], {"gender": {"female": 20, "male": 80}}, .4, 12, 0, answer["job_id"], api_name="/audit")
+    assert strict["job_id"] == answer["job_id"] and strict["audit"]["attributes"][0]["target"] == [.2, .8]
+
+
+def test_audit_of_a_finetune_takes_its_target(client):
+    job = client.predict(PARITY, ["chef"], api_name="/finetune")
+    wait(client, job["job_id"], "finished")
+    audit = client.predict([], {}, .1, 0, 0, job["job_id"], api_name="/audit")["audit"]
+    assert [a["attribute"] for a in audit["attributes"]] == ["gender"]
+    assert audit["attributes"][0]["target"] == [.5, .5]
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    ((["nurse"],), "No target to judge by"), ((["nurse"], PARITY, 2.0), "tolerance"),
+    (([], PARITY), "not the id"), (([], {"gender": {"female": 70, "male": 70}}), "not the id|sum to")])
+def test_what_cannot_be_audited(client, arguments, words):
+    with pytest.raises(AppError, match=words):
+        client.predict(*arguments, api_name="/audit")
+
+
+def test_report_in_every_format(client):
+    job = client.predict(PARITY, ["chef"], api_name="/finetune")
+    wait(client, job["job_id"], "finished")
+    texts = {f: client.predict(job["job_id"], f, api_name="/report") for f in ("json", "csv", "html", "card")}
+    assert json.loads(texts["json"])["verdicts"]["gender"]["status"]
+    assert texts["csv"].startswith("attribute,controlled") and texts["html"].startswith("<!doctype html>")
+    assert texts["card"].startswith("---")
+    with pytest.raises(AppError, match="choose among json"):
+        client.predict(job["job_id"], "pdf", api_name="/report")
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
