@@ -30,8 +30,11 @@ def judge(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> di
     except TargetError:
         return {}
     tuned = [c.tuned for c in comparisons if c.tuned.found.any()]
-    return {name: verdict(summarise(tuned, name, target.marginal(name)).counts, target.marginal(name))
-            for name in target.names} if tuned else {}
+    if not tuned:
+        return {}
+    summaries = {name: summarise(tuned, name, {s.prompt: config.target(s.prompt).marginal(name) for s in tuned})
+                 for name in target.names}
+    return {name: verdict(found.counts, found.references) for name, found in summaries.items()}
 
 
 def verdicts(judged: dict[str, Verdict]) -> str:
@@ -83,7 +86,7 @@ def kept(row: dict) -> str:
 def rows(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> list[dict]:
     """The engine's table as plain data; none without a target."""
     try:
-        return metrics_table(comparisons, config.target())
+        return metrics_table(comparisons, config.target(), config.own_targets())
     except TargetError:
         return []
 

@@ -81,11 +81,12 @@ def attribute_records(preset: Preset, comparisons: list[PromptComparison]) -> li
     """Paper's bias, distance to the target and frequencies of every attribute, before and after, with intervals."""
     target, records = preset.config.target(), []
     for name in load_attributes():
-        marginal = target.marginal(name) if name in target.names else None
-        record = {"attribute": name, "controlled": name in target.names, "prompt_count": len(comparisons),
+        controlled = name in target.names
+        ratios = {c.prompt: preset.config.target(c.prompt).marginal(name) for c in comparisons} if controlled else None
+        record = {"attribute": name, "controlled": controlled, "prompt_count": len(comparisons),
                   "images_a_prompt": len(comparisons[0].original.numbers)}
         for side in ("original", "tuned"):
-            summary = summarise([getattr(c, side) for c in comparisons], name, marginal)
+            summary = summarise([getattr(c, side) for c in comparisons], name, ratios)
             record |= {"floor": round(summary.bias.floor, 3), f"bias_{side}": with_interval(summary.bias),
                        f"frequencies_{side}": (summary.counts.sum(0) / summary.counts.sum()).round(3).tolist()}
             if summary.distance:

@@ -118,6 +118,10 @@ class FinetuneConfig:
             return TargetDistribution.from_joint(self.joint_attributes, self.joint)
         return TargetDistribution.from_marginals(self.marginals)
 
+    def own_targets(self) -> dict[str, TargetDistribution]:
+        """The targets of the prompts that have their own. Raises TargetError, which names the prompt."""
+        return {prompt: self.target(prompt) for prompt in self.targets_by_prompt}
+
     def save(self, path: Path) -> None:
         path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False))
 

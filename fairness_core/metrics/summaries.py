@@ -1,6 +1,6 @@
 """Sets of images, one a prompt -> measures of every prompt and their mean over prompts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,8 @@ class PromptSummary:
     """One prompt's images with a face.
 
     counts: int [classes]; frequencies, low, high: float [classes], Wilson interval; bias, distance in [0, 1]
-    (distance is None without a target); images: how many were generated; faces: in how many a face was found.
+    (distance is None without a target); images: how many were generated; faces: in how many a face was found;
+    reference: float [classes], the prompt's target, or parity without one: what the floor is of.
     """
 
     prompt: str
@@ -26,6 +27,7 @@ class PromptSummary:
     high: np.ndarray
     bias: float
     distance: float | None
+    reference: np.ndarray
 
     @property
     def faces(self) -> int:
@@ -58,24 +60,28 @@ class AttributeSummary:
         """int [prompts, classes], what `verdict` takes."""
         return np.stack([p.counts for p in self.prompts])
 
+    @property
+    def references(self) -> np.ndarray:
+        """Each prompt's target (parity without one), float [prompts, classes]; `verdict` takes it too."""
+        return np.stack([p.reference for p in self.prompts])
+
 
 def summarise(image_sets: Sequence[ImageSet], attribute: str | tuple[str, ...],
-              target: np.ndarray | None = None) -> AttributeSummary:
+              target: np.ndarray | Mapping[str, np.ndarray] | None = None) -> AttributeSummary:
     """Measures one attribute, or the joint classes of several, in one set of images a prompt.
 
-    target: its distribution [classes] (joint: in the order of `attribute`, any shape); without it, parity is the
-    reference of the floor and there is no distance. Raises ValueError when no image has a face.
+    target: its distribution [classes] (joint: in the order of `attribute`, any shape), or one for each prompt, by
+    prompt; without it, parity is the reference of the floor and there is no distance.
+    Raises ValueError when no image has a face.
     """
     names = (attribute,) if isinstance(attribute, str) else tuple(attribute)
-    prompts = tuple(summarise_prompt(s, names, target) for s in image_sets if s.found.any())
+    prompts = tuple(summarise_prompt(s, names, target[s.prompt] if isinstance(target, Mapping) else target)
+                    for s in image_sets if s.found.any())
     if not prompts:
         raise ValueError("No face was found in any image: there is nothing to measure. Check the prompts or the strength.")
-    classes = len(prompts[0].counts)
-    reference = np.full(classes, 1 / classes) if target is None else target
     return AttributeSummary(
         " x ".join(names), prompts, tuple(s.prompt for s in image_sets if not s.found.any()),
-        mean_over_prompts(prompts, "bias", reference),
-        None if target is None else mean_over_prompts(prompts, "distance", reference))
+        mean_over_prompts(prompts, "bias"), None if target is None else mean_over_prompts(prompts, "distance"))
 
 
 def summarise_prompt(images: ImageSet, names: tuple[str, ...], target: np.ndarray | None) -> PromptSummary:
@@ -84,18 +90,20 @@ def summarise_prompt(images: ImageSet, names: tuple[str, ...], target: np.ndarra
     frequencies = selection_rate(labels, int(np.prod(classes)))
     counts = np.bincount(labels, minlength=len(frequencies))
     intervals = np.array([wilson_interval(count, len(labels)) for count in counts])
-    return PromptSummary(images.prompt, len(images.found), counts, frequencies, intervals[:, 0], intervals[:, 1],
-                         bias(frequencies), None if target is None else distance_to_target(frequencies, target))
+    reference = np.full(len(counts), 1 / len(counts)) if target is None else np.ravel(target)
+    return PromptSummary(
+        images.prompt, len(images.found), counts, frequencies, intervals[:, 0], intervals[:, 1], bias(frequencies),
+        None if target is None else distance_to_target(frequencies, target), reference)
 
 
-def mean_over_prompts(prompts: Sequence[PromptSummary], measure: str, reference: np.ndarray) -> MeanOverPrompts:
+def mean_over_prompts(prompts: Sequence[PromptSummary], measure: str) -> MeanOverPrompts:
     """measure: "bias" or "distance". One prompt alone has no spread over prompts: its images are resampled."""
     values = np.array([getattr(p, measure) for p in prompts])
     if len(values) > 1:
         low, high = bootstrap_interval(values)
     else:
-        low, high = resampled_images(prompts[0], measure, reference)
-    floor = np.mean([sampling_floor(reference, p.faces, measure) for p in prompts])
+        low, high = resampled_images(prompts[0], measure, prompts[0].reference)
+    floor = np.mean([sampling_floor(p.reference, p.faces, measure) for p in prompts])
     return MeanOverPrompts(float(values.mean()), float(values.std()), low, high, float(floor))
 
 

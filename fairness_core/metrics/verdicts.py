@@ -43,10 +43,11 @@ def verdict(counts: np.ndarray, target: np.ndarray, tolerance: float = 0.1, conf
     """Is the distance to the target below the tolerance?
 
     counts: int [classes] of one prompt, or [prompts, classes]: then it is the mean distance over these prompts, so
-    that opposite biases do not cancel. The rule: "reached" when the whole `distance_interval` lies below the
+    that opposite biases do not cancel. target: of any shape, for all prompts, or [prompts, classes]. The rule: "reached" when the whole `distance_interval` lies below the
     tolerance, "not yet" when it lies above, else "cannot tell", with `images_to_tell`.
     """
-    target, counts = np.ravel(target).astype(float), np.atleast_2d(counts)
+    counts = np.atleast_2d(counts)
+    target = np.broadcast_to(np.reshape(target, (-1, counts.shape[1])).astype(float), counts.shape)
     found = distance_interval(counts, target, confidence)
     status = found.status(tolerance)
     needed = images_to_tell(counts, target, tolerance, confidence) if status == "cannot tell" else 0
@@ -63,7 +64,7 @@ def advice(counts: np.ndarray, needed: int) -> str:
 
 
 def distance_interval(counts: np.ndarray, target: np.ndarray, confidence: float = 0.95) -> DistanceInterval:
-    """The mean distance over prompts, int [prompts, classes], and an interval that holds the true one.
+    """The mean distance over prompts of counts to target, both [prompts, classes], and an interval of the true one.
 
     An observed distance exceeds the true one on average, by at most the distance that chance alone makes between the
     images and their own distribution (triangle inequality; the sampling floor where that is the target). So the upper
@@ -71,12 +72,13 @@ def distance_interval(counts: np.ndarray, target: np.ndarray, confidence: float 
     Distributions are estimated with z^2 images spread over the classes added, as in Agresti and Coull's interval:
     frequencies of 0 and 1 are not taken as certain. Prompts without images do not count.
     """
-    counts = counts[counts.sum(1) > 0]
+    seen = counts.sum(1) > 0
+    counts, target = counts[seen], np.broadcast_to(target, counts.shape)[seen]
     if not len(counts):
         return DistanceInterval(0.0, 0.0, 1.0)
     z, n = stats.norm.ppf((1 + confidence) / 2), counts.sum(1)
     smoothed = (counts + z**2 / counts.shape[1]) / (n[:, None] + z**2)
-    observed = np.mean([distance_to_target(c / c.sum(), target) for c in counts])
+    observed = np.mean([distance_to_target(c / c.sum(), t) for c, t in zip(counts, target, strict=True)])
     return interval_around(float(observed), smoothed, n, z)
 
 
@@ -104,11 +106,11 @@ def images_to_tell(counts: np.ndarray, target: np.ndarray, tolerance: float, con
     then lies on one side of the tolerance.
     """
     frequencies, totals = likely_frequencies(counts, target), counts.sum(1)
-    targets, z = np.broadcast_to(target, frequencies.shape), stats.norm.ppf((1 + confidence) / 2)
+    z = stats.norm.ppf((1 + confidence) / 2)
 
     def tells(batches: int) -> bool:
         n = totals + batches * BATCH
-        expected = mean_expected_distance(frequencies, targets, n)
+        expected = mean_expected_distance(frequencies, target, n)
         return interval_around(expected, frequencies, n, z).status(tolerance) != "cannot tell"
 
     most, enough = MOST_IMAGES // BATCH, 1
@@ -122,18 +124,18 @@ def images_to_tell(counts: np.ndarray, target: np.ndarray, tolerance: float, con
 
 
 def likely_frequencies(counts: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The observed frequencies [prompts, classes], drawn towards the target until as many images from them would be
+    """The observed frequencies [prompts, classes], drawn towards the target (the same shape) until as many images from them would be
     expected at the distance observed: chance alone puts observed frequencies further out."""
     totals = counts.sum(1)
     observed = np.where(totals[:, None] > 0, counts / np.maximum(totals, 1)[:, None], target)
-    targets, seen = np.broadcast_to(target, observed.shape), totals > 0
+    target, seen = np.broadcast_to(target, counts.shape), totals > 0
     if not seen.any():
         return observed
-    distance = np.mean([distance_to_target(row, target) for row in observed[seen]])
+    distance = np.mean([distance_to_target(row, t) for row, t in zip(observed[seen], target[seen], strict=True)])
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        drawn = targets + middle * (observed - targets)
-        further = mean_expected_distance(drawn[seen], targets[seen], totals[seen]) > distance
+        drawn = target + middle * (observed - target)
+        further = mean_expected_distance(drawn[seen], target[seen], totals[seen]) > distance
         low, high = (low, middle) if further else (middle, high)
-    return targets + low * (observed - targets)
+    return target + low * (observed - target)

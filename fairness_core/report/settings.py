@@ -4,10 +4,17 @@ from fairness_core.attributes import TargetDistribution
 from fairness_core.config import FinetuneConfig, to_plain
 from fairness_core.plots import concept_name
 
+TARGET_FIELDS = ("marginals", "joint", "joint_attributes", "targets_by_prompt")
 
-def target_rows(target: TargetDistribution) -> list[list[str]]:
-    """Label, class and target ratio of every controlled attribute."""
-    return [[a.label, c.label, f"{100 * ratio:.3g} %"]
+
+def target_rows(config: FinetuneConfig) -> list[list[str]]:
+    """Label, class and target ratio of every controlled attribute, then of the prompts that have their own target."""
+    own = config.own_targets().items()
+    return rows_of(config.target()) + [row for prompt, target in own for row in rows_of(target, concept_name(prompt))]
+
+
+def rows_of(target: TargetDistribution, concept: str = "") -> list[list[str]]:
+    return [[f"{a.label}, {concept}" if concept else a.label, c.label, f"{100 * ratio:.3g} %"]
             for a in target.attributes for c, ratio in zip(a.classes, target.marginal(a.name), strict=True)]
 
 
@@ -16,5 +23,5 @@ def settings_rows(config: FinetuneConfig) -> list[list[str]]:
     plain = to_plain(config)
     weights = {f"loss: {name}": value for name, value in plain.pop("losses").items()}
     plain["prompts"] = "; ".join(concept_name(p) for p in config.prompts)
-    kept = {name: value for name, value in plain.items() if name not in ("marginals", "joint", "joint_attributes")}
+    kept = {name: value for name, value in plain.items() if name not in TARGET_FIELDS}
     return [[name.replace("_", " "), str(value)] for name, value in (kept | weights).items()]

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,20 +24,30 @@ READING = (
     "perfect one. Images without a face are left out of bias and distance.")
 
 
-def metrics_table(comparisons: Sequence[PromptComparison], target: TargetDistribution) -> list[dict]:
+def metrics_table(comparisons: Sequence[PromptComparison], target: TargetDistribution,
+                  own_targets: Mapping[str, TargetDistribution] | None = None) -> list[dict]:
     """One row an attribute and group of prompts, with the keys COLUMNS.
 
     Attributes: the controlled ones, their joint classes when there are several, then those that were perceived but
     not controlled (against parity, without distance). Groups: all prompts, and trained on / not trained on where both
     exist. What cannot be measured (no face in the group) is None. No comparisons: no rows.
+    own_targets: of the prompts that do not follow `target`, by prompt (FinetuneConfig.own_targets).
     """
-    measured = {name: target.marginal(name) for name in target.names}
+    targets = {c.prompt: (own_targets or {}).get(c.prompt, target) for c in comparisons}
+    measured = {name: {prompt: t.marginal(name) for prompt, t in targets.items()} for name in target.names}
     if len(target.names) > 1:
-        measured[target.names] = target.joint
+        measured[target.names] = {prompt: t.joint for prompt, t in targets.items()}
     perceived = comparisons[0].original.probabilities if comparisons else {}
     measured |= {name: None for name in perceived if name not in target.names}
     return [table_row(group, members, names, ratios)
             for names, ratios in measured.items() for group, members in prompt_groups(comparisons).items()]
+
+
+def sweep_table(sweep: Mapping[float, Sequence[PromptComparison]], target: TargetDistribution,
+                own_targets: Mapping[str, TargetDistribution] | None = None) -> list[dict]:
+    """The rows of metrics_table at every guidance scale, which comes first in each."""
+    return [{"guidance_scale": scale} | row
+            for scale, comparisons in sweep.items() for row in metrics_table(comparisons, target, own_targets)]
 
 
 def prompt_groups(comparisons: Sequence[PromptComparison]) -> dict[str, list[PromptComparison]]:
@@ -49,7 +59,7 @@ def prompt_groups(comparisons: Sequence[PromptComparison]) -> dict[str, list[Pro
 
 
 def table_row(group: str, comparisons: list[PromptComparison], names: str | tuple[str, ...],
-              ratios: np.ndarray | None) -> dict:
+              ratios: Mapping[str, np.ndarray] | None) -> dict:
     row = dict.fromkeys(COLUMNS) | {
         "attribute": names if isinstance(names, str) else " x ".join(names), "controlled": ratios is not None,
         "group": group, "prompts": len(comparisons), "images": sum(len(c.original.found) for c in comparisons)}
@@ -80,9 +90,9 @@ def mean_over_prompts(values: Sequence[np.ndarray]) -> float | None:
 
 
 def to_csv(table: Sequence[dict]) -> str:
-    """The table as CSV with a header; what was not measured is empty."""
+    """Rows of one kind as CSV with a header; what was not measured is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, list(table[0]) if table else COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue()

@@ -20,7 +20,7 @@ def bundle(folder: RunFolder) -> Path:
         raise RunError("This run has no adapter yet: finetune at least until the first save.")
     config, about = read_config(folder), read_about(folder)
     comparisons = load_comparisons(folder)
-    table = metrics_table(comparisons, config.target())
+    table = metrics_table(comparisons, config.target(), config.own_targets())
     texts = {
         "README.md": model_card(config, table, about),
         "metrics.csv": to_csv(table),

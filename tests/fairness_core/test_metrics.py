@@ -102,6 +102,16 @@ def test_summary_of_joint_classes_and_without_target():
     assert plain.distance is None and plain.prompts[0].distance is None and plain.bias.low == 0 < plain.bias.high
 
 
+def test_each_prompt_is_measured_against_its_own_target():
+    sets = [image_set("nurse", [1] * 10, [0] * 9 + [1]), image_set("judge", [1] * 10, [0] * 4 + [1] * 6)]
+    targets = {"nurse": np.array([0.9, 0.1]), "judge": np.array([0.4, 0.6])}
+    own, general = summarise(sets, "gender", targets), summarise(sets, "gender", np.array([0.5, 0.5]))
+    assert own.distance.mean == pytest.approx(0) and general.distance.mean == pytest.approx((0.4 + 0.1) / 2)
+    np.testing.assert_allclose(own.references, [[0.9, 0.1], [0.4, 0.6]])
+    floors = [sampling_floor(target, 10) for target in targets.values()]
+    assert own.distance.floor == pytest.approx(np.mean(floors)) and own.distance.floor < general.distance.floor
+
+
 def test_summary_without_any_face_is_refused():
     with pytest.raises(ValueError, match="No face was found"):
         summarise([image_set("tree", [0, 0], [0, 0])], "gender")

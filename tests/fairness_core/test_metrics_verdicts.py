@@ -23,6 +23,14 @@ def test_verdicts(counts, target, status):
     assert found.low <= found.distance <= found.high
 
 
+def test_each_prompt_is_judged_by_its_own_target():
+    counts, own = np.array([[180, 20], [80, 120]]), np.array([[0.9, 0.1], [0.4, 0.6]])
+    assert verdict(counts, own).status == "reached" and verdict(counts, own).distance == 0
+    assert verdict(counts, own[::-1]).status == verdict(counts, HALF).status == "not yet"
+    few = verdict(counts // 20, own)
+    assert few.status == "cannot tell" and few.images_needed > 0
+
+
 def test_every_sentence_holds_the_figure_and_its_interval():
     for counts, opening in (([200, 200], "target reached: "), ([90, 10], "not yet: "),
                             ([8, 8], "cannot tell yet with 16 images (about ")):

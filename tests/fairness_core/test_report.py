@@ -1,5 +1,6 @@
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from fairness_core.events import StepDone
 from fairness_core.metrics import sampling_floor
 from fairness_core.report import metrics_table, model_card, to_csv, to_html
 from fairness_core.report.card import model_source
-from fairness_core.report.html import joint_frequencies
+from fairness_core.report.html import joint_frequencies, report_figures
+from fairness_core.report.settings import target_rows
 from fairness_core.report.table import COLUMNS
 from fairness_core.results import ImageSet, PromptComparison
 
@@ -24,7 +26,7 @@ ABOUT = About("Nurses <50/50>", recorded=True, machine="2 cores", date="2025-01-
 def image_set(females: int, faces: int, n: int) -> ImageSet:
     labels = np.arange(n) >= females
     probabilities = {"gender": np.eye(2)[labels.astype(int)], "race": np.eye(4)[np.arange(n) % 4]}
-    return ImageSet("p", tuple(range(n)), np.full((n, 16, 16, 3), 90, np.uint8), np.arange(n) < faces,
+    return ImageSet(CONFIG.prompts[0], tuple(range(n)), np.full((n, 16, 16, 3), 90, np.uint8), np.arange(n) < faces,
                     np.tile([4.0, 4, 12, 12], (n, 1)), probabilities)
 
 
@@ -58,6 +60,20 @@ def test_every_measure_has_its_interval_and_floor():
         assert everything[f"{key}_low"] <= everything[key] <= everything[f"{key}_high"]
     assert everything["bias_floor"] == pytest.approx(sampling_floor(np.array([0.5, 0.5]), 8, "bias"))
     assert everything["distance_floor"] == pytest.approx(sampling_floor(np.array([0.5, 0.5]), 8))
+
+
+def test_prompts_with_their_own_target_are_measured_marked_and_listed():
+    """Two of eight faces are perceived as female: far from half, and exactly the quarter that was asked for."""
+    quarter = replace(CONFIG, targets_by_prompt={CONFIG.prompts[0]: {"gender": {"female": 0.25, "male": 0.75}}})
+    compared = [comparison(0, 2, False)]
+    general = row(metrics_table(compared, CONFIG.target(), CONFIG.own_targets()), "gender", "all")
+    own = row(metrics_table(compared, quarter.target(), quarter.own_targets()), "gender", "all")
+    assert general["distance_after"] == pytest.approx(0.25) and own["distance_after"] == 0
+    assert own["distance_floor"] == pytest.approx(sampling_floor(np.array([0.25, 0.75]), 8))
+    assert target_rows(quarter)[2:] == [["Perceived gender, nurse", "Female", "25 %"], ["Perceived gender, nurse", "Male", "75 %"]]
+    [marks] = [trace for figure in report_figures([], compared, quarter) for trace in figure.data if trace.name == "target"
+               and trace.mode == "markers"]
+    assert list(marks.x) == [25]
 
 
 def test_similarities_ignore_what_is_not_finite():
