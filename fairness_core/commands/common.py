@@ -1,0 +1,75 @@
+"""What several commands share: settings, prompts, and stopping."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from fairness_core.config import ConfigError, FinetuneConfig, from_plain, read_yaml, to_plain
+from fairness_core.presets import load_preset
+from fairness_core.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
+
+DONE, INTERRUPTED = 0, 130
+
+
+def load_settings(path: Path, changes: Sequence[str] = ()) -> FinetuneConfig:
+    """A preset's or a saved run's settings, with "name=value" changes. Raises ConfigError."""
+    if not path.is_file():
+        raise ConfigError(f"There is no settings file {path}: give a preset of assets/presets or a run's config.yaml.")
+    data = read_yaml(path)
+    is_preset = isinstance(data, dict) and "config" in data
+    return changed(load_preset(path).config if is_preset else from_plain(data), changes)
+
+
+def changed(config: FinetuneConfig, changes: Sequence[str]) -> FinetuneConfig:
+    """The settings with changes such as "steps=10", "losses.face=0.1" or "marginals.gender={female: .4, male: .6}".
+
+    Values are YAML. Raises ConfigError for what is not "name=value" or not a setting.
+    """
+    plain = to_plain(config)
+    for change in changes:
+        name, equals, value = change.partition("=")
+        *outer, last = name.split(".")
+        place = plain
+        for part in outer:
+            place = place.get(part) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict):
+            raise ConfigError(f"{change!r} changes no setting: write NAME=VALUE, for instance learning_rate=0.001.")
+        try:
+            place[last] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"The value of {name} cannot be read: {value!r}.") from None
+    return from_plain(plain)
+
+
+def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:
+    """Prompts named by "trained", "held-out" or "all", or written out; each once. Raises ConfigError for none."""
+    held_out = [prompt for prompt in map(prompt_for, load_concepts().held_out) if is_held_out(prompt, config.prompts)]
+    named = {"trained": list(config.prompts), "held-out": held_out, "all": [*config.prompts, *held_out]}
+    prompts = list(dict.fromkeys(p for word in words for p in named.get(word, parse_prompts(word))))
+    if not prompts:
+        raise ConfigError(f"There are no prompts in {', '.join(words)}: choose trained, held-out or all, or write one.")
+    return prompts
+
+
+@contextmanager
+def stoppable(kept: str) -> Iterator[Callable[[], bool]]:
+    """A should_stop() that becomes true with Ctrl-C or SIGTERM; a second one ends at once. kept: what is told then."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        print(f"Stopping: {kept}", file=sys.stderr, flush=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

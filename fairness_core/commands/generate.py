@@ -1,0 +1,39 @@
+"""generate: images as PNG files, and one contact sheet a prompt."""
+
+import re
+from argparse import Namespace
+
+from PIL import Image
+
+from fairness_core.annotate import contact_sheet
+from fairness_core.commands.common import DONE, INTERRUPTED, load_settings, stoppable
+from fairness_core.evaluation import generate
+from fairness_core.models import load_model
+from fairness_core.prompts import parse_prompts
+
+LONGEST_STEM, COLUMNS = 60, 4
+
+
+def run(options: Namespace) -> int:
+    config = load_settings(options.config, options.set)
+    prompts = list(dict.fromkeys(prompt for text in options.prompt for prompt in parse_prompts(text) or [""]))
+    model = load_model(config.model)
+    options.out.mkdir(parents=True, exist_ok=True)
+    with stoppable("after this prompt; what was painted is kept.") as should_stop:
+        painted = generate(model, prompts, range(options.images), config.seed, options.adapter, options.strength,
+                           sampling_steps=config.sampling_steps, guidance_scale=config.guidance_scale)
+        for place, (prompt, images) in enumerate(painted, 1):
+            stem = f"{place:02d}-{file_stem(prompt)}"
+            for number, image in enumerate(images):
+                Image.fromarray(image).save(options.out / f"{stem}-{number:03d}.png")
+            sheet = options.out / f"{stem}.png"
+            Image.fromarray(contact_sheet(images, COLUMNS)).save(sheet)
+            print(f"wrote {sheet} and its {len(images)} images", flush=True)
+            if should_stop():
+                return INTERRUPTED
+    return DONE
+
+
+def file_stem(prompt: str) -> str:
+    """Letters, digits and hyphens of the prompt: never a path."""
+    return re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:LONGEST_STEM]

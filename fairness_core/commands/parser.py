@@ -1,0 +1,89 @@
+"""The command line's words. Imports nothing heavy, so that --help answers at once."""
+
+import argparse
+from pathlib import Path
+
+COMMANDS = {
+    "train": "finetune a model toward a target; Ctrl-C stops after the step and keeps what was learned",
+    "evaluate": "measure a model before and after, on fixed noises: JSON, CSV and an HTML report",
+    "generate": "paint images, with or without an adapter: PNG files and a contact sheet",
+    "report": "write a run's report; of several runs, the tables of the paper as well",
+    "bench": "time finetuning steps and sampling on this machine",
+}
+CONFIG = "settings: a preset (assets/presets/*.yaml) or a run's config.yaml"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m fairness_core", description="Finetune text-to-image models toward fairness.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    parsers = {name: commands.add_parser(name, help=words, description=words) for name, words in COMMANDS.items()}
+    add_train(parsers["train"])
+    add_evaluate(parsers["evaluate"])
+    add_generate(parsers["generate"])
+    report = parsers["report"]
+    report.add_argument("--run", type=Path, nargs="+", required=True, help="run folders")
+    report.add_argument("--out", type=Path, help="where the tables of several runs go (default: the first run)")
+    bench = parsers["bench"]
+    add_config(bench, required=True)
+    bench.add_argument("--steps", type=count, default=3, help="steps to time after the first (default: 3)")
+    return parser
+
+
+def add_train(train: argparse.ArgumentParser) -> None:
+    add_config(train, required=False)
+    train.add_argument("--out", type=Path, required=True, help="the run's folder")
+    train.add_argument("--resume", action="store_true", help="continue the run in --out, with its own settings unless --config is given")
+
+
+def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
+    add_config(evaluate, required=False)
+    add_adapter(evaluate)
+    evaluate.add_argument("--run", type=Path, help="a run's folder: its settings and its adapter")
+    evaluate.add_argument("--images", type=count, default=16, help="images a prompt (default: 16)")
+    evaluate.add_argument("--prompts", nargs="+", default=["held-out"], metavar="PROMPT",
+                          help='trained, held-out, all, or prompts of your own (default: held-out)')
+    evaluate.add_argument("--guidance", type=guidance, nargs="+", help="guidance scales to measure (default: the settings')")
+    evaluate.add_argument("--out", type=Path, required=True, help="folder of the results")
+
+
+def add_generate(generate: argparse.ArgumentParser) -> None:
+    add_config(generate, required=True)
+    add_adapter(generate)
+    generate.add_argument("--prompt", nargs="+", required=True, help="what to paint")
+    generate.add_argument("--images", type=count, default=8, help="images a prompt (default: 8)")
+    generate.add_argument("--out", type=Path, required=True, help="folder of the images")
+
+
+def add_config(parser: argparse.ArgumentParser, required: bool) -> None:
+    parser.add_argument("--config", type=Path, required=required, help=CONFIG)
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings to change: learning_rate=0.001 losses.face=0.1")
+
+
+def add_adapter(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--adapter", type=Path, help="an adapter's safetensors file (default: the model as it is)")
+    parser.add_argument("--strength", type=strength, default=1.0, help="of the adapter, 0 to 1.5 (default: 1)")
+
+
+def count(text: str) -> int:
+    """At least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def guidance(text: str) -> float:
+    return number(text, 1, 100)
+
+
+def strength(text: str) -> float:
+    return number(text, 0, 1.5)
+
+
+def number(text: str, least: float, most: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+    return value

@@ -1,0 +1,50 @@
+"""A comparison as JSON-ready data: the measures table, every prompt's frequencies, and the verdicts."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from fairness_core.attributes import load_attributes
+from fairness_core.config import FinetuneConfig
+from fairness_core.metrics import Verdict, summarise, verdict, wilson_interval
+from fairness_core.report.table import mean_over_prompts, metrics_table
+from fairness_core.results import ImageSet, PromptComparison
+
+
+def results_record(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict:
+    """settings: what the pictures depend on; table: see metrics_table; prompts; verdicts on the tuned pictures."""
+    settings = {name: getattr(config, name) for name in ("model", "guidance_scale", "sampling_steps", "seed")}
+    return {"settings": settings, "table": metrics_table(comparisons, config.target(), config.own_targets()),
+            "prompts": [prompt_record(c) for c in comparisons],
+            "verdicts": {name: asdict(told) for name, told in verdicts(comparisons, config).items()}}
+
+
+def verdicts(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict[str, Verdict]:
+    """One verdict on the tuned pictures for each controlled attribute; none without a face."""
+    tuned = [c.tuned for c in comparisons if c.tuned.found.any()]
+    if not tuned:
+        return {}
+    summaries = {name: summarise(tuned, name, {s.prompt: config.target(s.prompt).marginal(name) for s in tuned})
+                 for name in config.target().names}
+    return {name: verdict(found.counts, found.references) for name, found in summaries.items()}
+
+
+def prompt_record(comparison: PromptComparison) -> dict:
+    measured = {"clip_text_before": comparison.clip_text_original, "clip_text_after": comparison.clip_text_tuned,
+                "clip_image": comparison.clip_image, "dino": comparison.dino}
+    return {"prompt": comparison.prompt, "held_out": bool(comparison.held_out),
+            "before": side_record(comparison.original), "after": side_record(comparison.tuned),
+            **{name: mean_over_prompts([np.asarray(values)]) for name, values in measured.items()}}
+
+
+def side_record(images: ImageSet) -> dict:
+    """attribute -> class -> its frequency among the faces, with Wilson's 95 % interval."""
+    known, faces = load_attributes(), int(images.found.sum())
+    frequencies = {}
+    for name in images.probabilities if faces else ():
+        counts = np.bincount(images.labels(name), minlength=images.probabilities[name].shape[-1])
+        frequencies[name] = {
+            cls: dict(zip(("frequency", "low", "high"), (int(count) / faces, *wilson_interval(count, faces))))
+            for cls, count in zip(known[name].class_names, counts, strict=True)}
+    return {"images": len(images.found), "faces": faces, "frequencies": frequencies}

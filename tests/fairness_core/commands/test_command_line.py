@@ -1,0 +1,192 @@
+"""python -m fairness_core with the tiny model: what it writes, prints and answers."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from fakes import tiny_model
+from PIL import Image
+
+from fairness_core.__main__ import main
+from fairness_core.commands.common import chosen_prompts, load_settings
+from fairness_core.config import ConfigError, FinetuneConfig, load_config, to_plain
+from fairness_core.evaluation import compare
+from fairness_core.prompts import load_concepts, prompt_for
+
+SMALL = dict(prompts=["a nurse", "a chef"], marginals={"gender": {"female": 0.5, "male": 0.5}}, lora_rank=2, steps=2,
+             images_per_prompt=2, sampling_steps=3, timesteps_per_update=1, guidance_scale=3.0, checkpoint_every=1,
+             film_strip_every=2)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    model = tiny_model()
+    for command in ("train", "evaluate", "generate", "bench"):
+        monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", lambda name: model)
+    return model
+
+
+@pytest.fixture
+def config(tmp_path) -> str:
+    path = tmp_path / "small.yaml"
+    FinetuneConfig(**{**SMALL, "prompts": tuple(SMALL["prompts"])}).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def trained(config, tmp_path, capsys) -> Path:
+    assert main(["train", "--config", config, "--out", str(tmp_path / "run")]) == 0
+    return tmp_path / "run"
+
+
+def test_train_tells_every_step_and_writes_a_run(config, tmp_path, capsys):
+    assert main(["train", "--config", config, "--out", str(tmp_path / "run"), "--set", "learning_rate=0.004", "steps=3"]) == 0
+    steps = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
+    assert [line.split()[1] for line in steps] == ["1/3", "2/3", "3/3"] and "distance gender" in steps[0]
+    assert load_config(tmp_path / "run" / "config.yaml").learning_rate == 0.004
+    for name in ("events.jsonl", "about.yaml", "checkpoint.safetensors", "adapter/pytorch_lora_weights.safetensors"):
+        assert (tmp_path / "run" / name).is_file()
+
+
+def test_a_run_is_continued_only_when_asked(trained, config, capsys):
+    assert main(["train", "--config", config, "--out", str(trained)]) == 1
+    assert "add --resume" in capsys.readouterr().err
+    assert main(["train", "--out", str(trained), "--resume", "--set", "steps=3"]) == 0
+    out = capsys.readouterr().out
+    assert "from step 2 to 3" in out and "step 3/3" in out and "step 1/" not in out
+
+
+def test_ctrl_c_stops_after_the_step_and_keeps_what_was_learned(config, tmp_path, monkeypatch, capsys):
+    from fairness_core.commands import train
+    told = train.words
+
+    def interrupting(event):
+        if type(event).__name__ == "StepDone":
+            os.kill(os.getpid(), signal.SIGINT)
+        return told(event)
+
+    monkeypatch.setattr(train, "words", interrupting)
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["train", "--config", config, "--out", str(tmp_path / "run")]) == 130
+    output = capsys.readouterr()
+    assert "stopped at step 1" in output.out and "kept" in output.err
+    assert (tmp_path / "run" / "adapter" / "pytorch_lora_weights.safetensors").is_file()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_evaluate_sweeps_the_guidance_and_writes_its_results(trained, tmp_path, capsys):
+    out = tmp_path / "eval"
+    assert main(["evaluate", "--run", str(trained), "--images", "3", "--prompts", "trained", "a free prompt",
+                 "--guidance", "1.5", "3", "--out", str(out)]) == 0
+    assert "gender: " in capsys.readouterr().out
+    record = json.loads((out / "metrics.json").read_text())
+    assert [p["prompt"] for p in record["prompts"]] == ["a nurse", "a chef", "a free prompt"]
+    assert record["settings"]["guidance_scale"] == 3 and "interval" in record["verdicts"]["gender"]["sentence"]
+    female = record["prompts"][0]["after"]["frequencies"]["gender"]["female"]
+    assert female["low"] <= female["frequency"] <= female["high"]
+    rows = list(csv.DictReader((out / "guidance.csv").open()))
+    assert {row["guidance_scale"] for row in rows} == {"1.5", "3.0"}
+    assert "by guidance scale" in (out / "report.html").read_text()
+    assert (out / "guidance-1.5" / "comparisons.json").is_file() and (out / "metrics.csv").is_file()
+
+
+def test_the_run_itself_can_be_measured_in_place(trained, capsys):
+    before = (trained / "config.yaml").read_text()
+    assert main(["evaluate", "--run", str(trained), "--images", "2", "--prompts", "trained", "--out", str(trained)]) == 0
+    assert (trained / "config.yaml").read_text() == before and (trained / "comparisons.json").is_file()
+    assert main(["evaluate", "--run", str(trained), "--images", "2", "--guidance", "7", "--out", str(trained)]) == 1
+
+
+def test_generate_writes_the_images_that_compare_paints(trained, config, tmp_path, tiny):
+    adapter, out = trained / "adapter" / "pytorch_lora_weights.safetensors", tmp_path / "out"
+    assert main(["generate", "--config", config, "--prompt", "../a nurse", "--images", "2", "--adapter", str(adapter),
+                 "--strength", "0.5", "--out", str(out)]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["01-a-nurse-000.png", "01-a-nurse-001.png", "01-a-nurse.png"]
+    [same] = compare(tiny, ["../a nurse"], range(2), 0, adapter, 0.5, sampling_steps=3, guidance_scale=3.0)
+    assert np.array_equal(np.asarray(Image.open(out / "01-a-nurse-001.png")), same.tuned.images[1])
+
+
+def test_report_of_several_runs_adds_the_tables(trained, tmp_path, capsys):
+    out = tmp_path / "eval"
+    assert main(["evaluate", "--run", str(trained), "--images", "2", "--prompts", "trained", "--out", str(out)]) == 0
+    assert main(["report", "--run", str(out), str(out), "--out", str(tmp_path / "tables")]) == 0
+    text = (tmp_path / "tables" / "tables.md").read_text()
+    assert "## Bias, trained on" in text and "| nothing |" in text and "floor" in text
+    assert list((tmp_path / "tables").glob("table-bias-*.csv"))
+    assert main(["report", "--run", str(trained)]) == 0 and (trained / "report.html").is_file()
+
+
+def test_bench_prints_one_record(config, capsys):
+    assert main(["bench", "--config", config, "--steps", "1"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["steps_timed"] == 1 and record["images_per_step"] == 2
+    assert record["trained_images_per_second"] == pytest.approx(2 / record["seconds_per_step"], rel=0.1)
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (["train", "--config", "absent.yaml", "--out", "x"], "no settings file"),
+    (["train", "--out", "x"], "--config"),
+    (["train", "--config", "{config}", "--out", "x", "--set", "learning=1"], "Unknown setting 'learning'"),
+    (["train", "--config", "{config}", "--out", "x", "--set", "steps"], "NAME=VALUE"),
+    (["train", "--config", "{config}", "--out", "x", "--set", "losses.faces=1"], "Unknown setting 'faces'"),
+    (["train", "--config", "{config}", "--out", "x", "--set", "marginals.gender.female=0.9"], "sum to 140"),
+    (["train", "--config", "{config}", "--out", "x", "--set", "prompts=[]"], "at least one concept"),
+    (["evaluate", "--config", "{config}", "--adapter", "absent.safetensors", "--out", "x"], "no adapter file"),
+    (["evaluate", "--run", "absent", "--out", "x"], "not a run's folder"),
+    (["evaluate", "--out", "x"], "--run"),
+    (["generate", "--config", "{config}", "--prompt", "word " * 90, "--out", "x"], "shorten it"),
+    (["generate", "--config", "{config}", "--prompt", " ", "--out", "x"], "prompt is empty"),
+    (["report", "--run", "absent"], "not a run's folder")])
+def test_what_cannot_be_used_is_said_in_one_line(words, says, config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([config if word == "{config}" else word for word in words]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and says in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["train"], ["paint"], ["evaluate", "--images", "0", "--out", "x"],
+                                   ["evaluate", "--guidance", "0.5", "--out", "x"], ["evaluate", "--strength", "2", "--out", "x"]])
+def test_wrong_words_are_refused_with_the_usage(words, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    assert left.value.code == 2 and "usage:" in capsys.readouterr().err
+
+
+def test_a_bug_is_not_hidden(config, tmp_path, monkeypatch):
+    def broken(name):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr("fairness_core.commands.train.load_model", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        main(["train", "--config", config, "--out", str(tmp_path / "run")])
+
+
+def test_settings_come_from_presets_and_from_runs(tmp_path):
+    from fairness_core.attributes import ASSETS
+    preset = load_settings(ASSETS / "presets" / "mini-short.yaml", ["losses.face=0.5"])
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(to_plain(preset)))
+    assert load_settings(path) == preset and preset.losses.face == 0.5
+
+
+def test_prompts_are_named_or_written_out():
+    nurse, chef = prompt_for("nurse"), prompt_for("chef")
+    config = FinetuneConfig(prompts=(nurse, chef))
+    held_out = chosen_prompts(["held-out"], config)
+    assert nurse not in held_out and len(held_out) == len(load_concepts().held_out) - 1
+    assert chosen_prompts(["all", "mine", chef], config) == [nurse, chef, *held_out, "mine"]
+    with pytest.raises(ConfigError, match="no prompts"):
+        chosen_prompts(["trained"], FinetuneConfig())
+
+
+def test_help_answers_without_loading_the_engine():
+    script = "import sys; from fairness_core.commands.parser import build_parser; build_parser(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[3])
+    assert done.stdout.strip() == "False", done.stderr
