@@ -1,148 +1,125 @@
-"""LoRA on the text encoder: attach, scale, average, save, load. The only place that knows peft."""
+"""What is tuned: LoRA on the text encoder, the U-Net or both, or soft prompt tokens. Attach, scale, save, load, merge.
 
-import json
-from collections.abc import Iterator
+`model` is anything with a `text_encoder` and a `unet`: a fairness_core Model or a diffusers pipeline.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
-from safetensors import SafetensorError, safe_open
-from torch import Tensor, nn
+from torch import nn
 
-from fairness_core.files import write_atomically
+from fairness_core.adapter_files import (MODEL_PREFIX, TOWERS, AdapterError, AdapterFile, read_adapter, write_lora,
+                                         write_tokens)
+from fairness_core.lora import attach_lora, detach_lora, load_lora, lora_strength, lora_tensors, merge_lora
+from fairness_core.soft_tokens import (attach_tokens, detach_tokens, fresh_embeddings, token_strength, tokens_of)
 
-ADAPTER_NAME = "fairness"
-FILE_NAME = "pytorch_lora_weights.safetensors"  # the name diffusers' load_lora_weights looks for
-TEXT_ENCODER_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2")
-PREFIX = "text_encoder."
-MODEL_PREFIX = "text_model."  # in CLIP's names before transformers 5; diffusers reads files with it whatever its version
+__all__ = ["AdapterError", "adapter_strength", "attach_adapter", "detach_adapter", "load_adapter", "merge_adapter",
+           "save_adapter"]
 
-
-class AdapterError(ValueError):
-    """An adapter file that cannot be used; the message says why."""
+LORA_TOWERS = {"text_encoder": ("text_encoder",), "unet": ("unet",), "both": TOWERS, "tokens": ()}
+TEXT_ENCODER_LAYERS = {"attention": ("q_proj", "k_proj", "v_proj", "out_proj"), "mlp": ("fc1", "fc2")}
+UNET_LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 
 
-def attach_lora(text_encoder: nn.Module, rank: int, seed: int) -> list[nn.Parameter]:
-    """Adds LoRA of this rank (alpha = rank) to attention and MLP; returns the trainable float32 parameters.
+def attach_adapter(model: Any, tune: str, *, rank: int, alpha: float, targets: Sequence[str], soft_tokens: int,
+                   seed: int) -> list[nn.Parameter]:
+    """Adds a fresh adapter and returns its trainable float32 parameters, text encoder before U-Net.
 
-    The adapter starts as the identity. An adapter attached earlier is removed first.
+    tune: "text_encoder", "unet" or "both" (LoRA), or "tokens" (as many soft tokens as `soft_tokens`).
+    rank, alpha: of LoRA, whose outputs count alpha / rank times. targets: the text encoder's parts that get LoRA,
+    of "attention" and "mlp"; the U-Net's are its attention. LoRA starts as the identity, drawn by `seed`; tokens
+    start as the vocabulary's mean. An adapter attached earlier is removed first.
     """
-    detach_lora(text_encoder)
+    detach_adapter(model)
+    if tune == "tokens":
+        tokens = attach_tokens(model.text_encoder, fresh_embeddings(model.text_encoder, soft_tokens))
+        return [tokens.embeddings]
+    layers = {"text_encoder": [name for part in targets for name in TEXT_ENCODER_LAYERS[part]], "unet": UNET_LAYERS}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        settings = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(TEXT_ENCODER_TARGETS))
-        text_encoder.add_adapter(settings, ADAPTER_NAME)
-    parameters = [p for p in text_encoder.parameters() if p.requires_grad]
-    for parameter in parameters:
-        parameter.data = parameter.data.float()
-    return parameters
+        return [parameter for tower in LORA_TOWERS[tune]
+                for parameter in attach_lora(getattr(model, tower), rank, alpha, layers[tower])]
 
 
-def detach_lora(text_encoder: nn.Module) -> None:
-    """Removes the adapter and peft's wrappers, if there are any; the text encoder is as it was loaded."""
-    if ADAPTER_NAME in getattr(text_encoder, "peft_config", {}):
-        text_encoder.delete_adapter(ADAPTER_NAME)
-    for name, layer in list(text_encoder.named_modules()):
-        if isinstance(layer, LoraLayer):
-            parent, _, child = name.rpartition(".")
-            setattr(text_encoder.get_submodule(parent), child, layer.base_layer)
+def detach_adapter(model: Any) -> None:
+    """Removes the adapter of any kind, if there is one; the model is as it was loaded."""
+    for tower in TOWERS:
+        detach_lora(getattr(model, tower))
+    detach_tokens(model.text_encoder)
 
 
 @contextmanager
-def adapter_strength(text_encoder: nn.Module, strength: float) -> Iterator[None]:
-    """Scales the adapter inside the block: 0 is the original model, 1 the adapter as trained."""
-    layers = [m for m in text_encoder.modules() if isinstance(m, LoraLayer) and ADAPTER_NAME in m.scaling]
-    before = [layer.scaling[ADAPTER_NAME] for layer in layers]
-    for layer in layers:
-        layer.set_scale(ADAPTER_NAME, strength)
-    try:
-        yield
-    finally:
-        for layer, scale in zip(layers, before):
-            layer.scaling[ADAPTER_NAME] = scale
+def adapter_strength(model: Any, strength: float) -> Iterator[None]:
+    """How much the adapter counts inside the block: 0 is the original model, 1 the adapter as trained, up to 1.5.
 
-
-@dataclass
-class MovingAverage:
-    """Exponential moving average of parameters, corrected for its start: what is saved and shown."""
-
-    decay: float
-    values: list[Tensor]
-    weight: float = 0.0
-
-    @classmethod
-    def of(cls, parameters: list[nn.Parameter], decay: float) -> "MovingAverage":
-        return cls(decay, [torch.zeros_like(p) for p in parameters])
-
-    @torch.no_grad()
-    def update(self, parameters: list[nn.Parameter]) -> None:
-        self.weight = self.decay * self.weight + 1 - self.decay
-        for value, parameter in zip(self.values, parameters):
-            value.mul_(self.decay).add_(parameter, alpha=1 - self.decay)
-
-    @contextmanager
-    def applied(self, parameters: list[nn.Parameter]) -> Iterator[None]:
-        """The parameters hold their average inside the block. Without any update, they stay as they are."""
-        own = [p.detach().clone() for p in parameters]
-        with torch.no_grad():
-            if self.weight:
-                for parameter, value in zip(parameters, self.values):
-                    parameter.copy_(value / self.weight)
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for parameter, value in zip(parameters, own):
-                    parameter.copy_(value)
-
-
-def save_adapter(text_encoder: nn.Module, folder: Path) -> Path:
-    """Writes the adapter as diffusers' load_lora_weights expects it; atomically. Returns the file."""
-    from diffusers import StableDiffusionPipeline
-
-    folder.mkdir(parents=True, exist_ok=True)
-    state = get_peft_model_state_dict(text_encoder, adapter_name=ADAPTER_NAME)
-    layers = {MODEL_PREFIX + k.removeprefix(MODEL_PREFIX): v.contiguous() for k, v in state.items()}
-    path = folder / FILE_NAME
-    write_atomically(path, lambda part: StableDiffusionPipeline.save_lora_weights(
-        part.parent, text_encoder_lora_layers=layers, weight_name=part.name))
-    return path
-
-
-def load_adapter(text_encoder: nn.Module, path: Path) -> None:
-    """Attaches the adapter in a safetensors file, replacing any other.
-
-    Raises AdapterError for a file that is not safetensors, is cut short, holds no text-encoder LoRA,
-    or was trained on a model of another shape.
+    LoRA's contribution is multiplied by it; soft tokens' prompt embeddings are interpolated (see `condition`).
     """
-    own = MODEL_PREFIX if hasattr(text_encoder, "text_model") else ""
-    tensors = {own + k.removeprefix(PREFIX).removeprefix(MODEL_PREFIX): v
-               for k, v in read_tensors(path).items() if k.startswith(PREFIX)}
-    ranks = {v.shape[0] for k, v in tensors.items() if "lora_A" in k and v.ndim and len(v)}
-    if len(ranks) != 1:
-        raise AdapterError(f"{path.name} holds no LoRA for the text encoder that this app can read.")
-    attach_lora(text_encoder, ranks.pop(), seed=0)
-    wanted = get_peft_model_state_dict(text_encoder, adapter_name=ADAPTER_NAME)
-    shapes, wanted_shapes = ({k: v.shape for k, v in state.items()} for state in (tensors, wanted))
-    if shapes != wanted_shapes:
-        detach_lora(text_encoder)
-        name, _ = min(shapes.items() ^ wanted_shapes.items())
-        raise AdapterError(f"{path.name} was made for another model: {name} does not fit.")
-    set_peft_model_state_dict(text_encoder, tensors, adapter_name=ADAPTER_NAME)
-    for parameter in text_encoder.parameters():
-        parameter.requires_grad_(False)
+    with (lora_strength(model.text_encoder, strength), lora_strength(model.unet, strength),
+          token_strength(model.text_encoder, strength)):
+        yield
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file. Raises AdapterError when it is not one, or not whole."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}
-    except FileNotFoundError:
-        raise AdapterError(f"There is no adapter file {path.name}.") from None
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise AdapterError(f"{path.name} is not a whole safetensors file ({error}). "
-                           "Only safetensors are accepted.") from None
+def save_adapter(model: Any, folder: Path) -> Path:
+    """Writes the attached adapter for a stock diffusers pipeline, atomically; returns the file.
+
+    LoRA goes to pytorch_lora_weights.safetensors (load_lora_weights), soft tokens to learned_embeds.safetensors
+    (load_textual_inversion(..., token="<fair>"), then "<fair> " before the prompt). Raises OSError on a full disk.
+    """
+    tokens = tokens_of(model.text_encoder)
+    if tokens is not None:
+        return write_tokens(folder, tokens.embeddings)
+    lora = {tower: lora_tensors(getattr(model, tower)) for tower in TOWERS}
+    return write_lora(folder, {tower: tensors for tower, tensors in lora.items() if tensors})
+
+
+def load_adapter(model: Any, path: Path) -> None:
+    """Attaches the adapter in a safetensors file, frozen, replacing any other; the file tells its kind.
+
+    Raises AdapterError for a file that cannot be read, is of no known kind (see `read_adapter`), or was made for a
+    model of another shape; the model is then without adapter.
+    """
+    detach_adapter(model)
+    attach_file(model, path, read_adapter(path))
+
+
+def attach_file(model: Any, path: Path, file: AdapterFile) -> None:
+    if file.tokens is not None:
+        check_tokens(model.text_encoder, path, file.tokens.shape)
+        attach_tokens(model.text_encoder, file.tokens).requires_grad_(False)
+    for tower, part in file.lora.items():
+        network = getattr(model, tower)
+        prefix = MODEL_PREFIX if hasattr(network, "text_model") else ""
+        tensors = {prefix + name.removeprefix(MODEL_PREFIX): value for name, value in part.tensors.items()}
+        if misfit := load_lora(network, tensors, part.rank, part.alpha):
+            detach_adapter(model)
+            raise AdapterError(f"{path.name} was made for another model: {misfit} does not fit.")
+
+
+def check_tokens(text_encoder: nn.Module, path: Path, shape: torch.Size) -> None:
+    """Raises AdapterError for tokens of another width, or so many that no prompt fits behind them."""
+    width = text_encoder.get_input_embeddings().weight.shape[1]
+    if shape[1] != width:
+        raise AdapterError(f"{path.name} was made for another model: its soft tokens have {shape[1]} numbers each, "
+                           f"this model's words have {width}.")
+    most = text_encoder.config.max_position_embeddings - 3  # start, end, and one word
+    if shape[0] > most:
+        raise AdapterError(f"{path.name} holds {shape[0]} soft tokens and this model has room for {most}.")
+
+
+def merge_adapter(model: Any, path: Path, strength: float = 1.0) -> None:
+    """Adds the LoRA in a file to the model's own weights, `strength` times (0 to 1.5); no adapter is left attached.
+
+    Raises AdapterError as load_adapter does, and for soft tokens, which are no part of the weights.
+    """
+    file = read_adapter(path)
+    if file.tokens is not None:
+        raise AdapterError(f"{path.name} holds soft tokens, which stand before the prompt and cannot be merged into the "
+                           "weights: load them beside the model instead.")
+    detach_adapter(model)
+    attach_file(model, path, file)
+    with adapter_strength(model, strength):
+        for tower in file.lora:
+            merge_lora(getattr(model, tower))

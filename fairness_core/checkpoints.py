@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from fairness_core.adapters import MovingAverage
+from fairness_core.average import MovingAverage
 from fairness_core.files import write_atomically
 
 FILE_NAME = "checkpoint.safetensors"

@@ -40,7 +40,10 @@ class LossWeights:
             raise ConfigError(f"The transport confidence is {self.confidence}: it must lie between 0 and 1.")
 
 
-POSITIVE = ("lora_rank", "learning_rate", "max_grad_norm", "steps", "images_per_prompt", "prompts_per_step",
+TUPLES = ("prompts", "joint_attributes", "lora_targets")  # YAML knows lists only
+TUNABLE = ("text_encoder", "unet", "both", "tokens")
+LORA_TARGETS = ("attention", "mlp")
+POSITIVE = ("lora_rank", "soft_tokens", "learning_rate", "max_grad_norm", "steps", "images_per_prompt", "prompts_per_step",
             "sampling_steps", "film_strip_every", "checkpoint_every")
 
 
@@ -51,7 +54,10 @@ class FinetuneConfig:
     marginals: attribute -> class -> ratio (each sums to 1); or `joint`, a nested list over `joint_attributes`.
     targets_by_prompt: prompt -> a target of its own, as marginals or as {joint: ..., joint_attributes: ...}, over the
     same attributes; every other prompt follows the target above.
-    tune: "text_encoder" (LoRA). gradient: "adjusted", "naive" or "unscaled".
+    tune: "text_encoder", "unet" or "both" (LoRA), or "tokens" (`soft_tokens` learned vectors before the prompt).
+    lora_rank, lora_alpha: LoRA counts alpha / rank times; alpha 0 means as large as the rank. lora_targets: the text
+    encoder's parts that get LoRA, "attention" and "mlp"; the U-Net's are its attention.
+    gradient: "adjusted", "naive" or "unscaled".
     timesteps_per_update: how many of the sampling_steps carry gradient (0: all).
     unconditional_gradient: whether the empty prompt's branch of the guidance carries gradient too (exact), or not (cheaper).
     noise_batches: how many different batches of noises a prompt has (0: a new one every time); the original's
@@ -66,6 +72,9 @@ class FinetuneConfig:
     targets_by_prompt: dict[str, dict] = field(default_factory=dict)
     tune: str = "text_encoder"
     lora_rank: int = 16
+    lora_alpha: float = 0.0
+    lora_targets: tuple[str, ...] = LORA_TARGETS
+    soft_tokens: int = 5
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     ema_decay: float = 0.9
@@ -89,15 +98,17 @@ class FinetuneConfig:
         for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be above 0.")
-        for name in ("weight_decay", "noise_batches", "seed"):
+        for name in ("weight_decay", "noise_batches", "seed", "lora_alpha"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must not be negative.")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay is {self.ema_decay}: it must be at least 0 (no average) and below 1.")
         if self.guidance_scale < 1:
             raise ConfigError(f"guidance_scale is {self.guidance_scale}: use 1 (no guidance) or more.")
-        if self.tune != "text_encoder":
-            raise ConfigError(f"Cannot tune {self.tune!r}: choose text_encoder.")
+        if self.tune not in TUNABLE:
+            raise ConfigError(f"Cannot tune {self.tune!r}: choose {', '.join(TUNABLE)}.")
+        if not isinstance(self.lora_targets, tuple) or not set() < set(self.lora_targets) <= set(LORA_TARGETS):
+            raise ConfigError(f"lora_targets is {self.lora_targets!r}: list one or both of {', '.join(LORA_TARGETS)}.")
         if self.images_per_prompt < 2:
             raise ConfigError("images_per_prompt must be at least 2: a distribution needs more than one image.")
         if self.gradient not in ("adjusted", "naive", "unscaled"):
@@ -150,7 +161,7 @@ def to_plain(config: FinetuneConfig) -> dict:
 def from_plain(data: dict) -> FinetuneConfig:
     """The inverse of to_plain. Raises ConfigError for a name that is not a setting, or a value that cannot be one."""
     check_names(FinetuneConfig, data)
-    data = {k: tuple(v) if isinstance(v, list) and k in ("prompts", "joint_attributes") else v for k, v in data.items()}
+    data = {k: tuple(v) if isinstance(v, list) and k in TUPLES else v for k, v in data.items()}
     if isinstance(data.get("losses"), dict):
         check_names(LossWeights, data["losses"])
         data["losses"] = LossWeights(**data["losses"])

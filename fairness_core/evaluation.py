@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fairness_core.adapters import adapter_strength, detach_lora, load_adapter
+from fairness_core.adapters import adapter_strength, detach_adapter, load_adapter
+from fairness_core.conditioning import condition
 from fairness_core.critics import Critics
 from fairness_core.faces import crop_for
 from fairness_core.models import Model
 from fairness_core.prompts import is_held_out
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.sampling import check_prompt, decode, denoise, draw_noise, to_uint8
-from fairness_core.training import condition
+from fairness_core.soft_tokens import reserved_tokens
 
 IMAGES_PER_BATCH = 20
 
@@ -58,21 +59,38 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
     """
     if not len(numbers):
         raise ValueError("There is nothing to compare: ask for at least one image.")
-    for prompt in prompts:
-        check_prompt(model.tokenizer, prompt)
     if adapter is not None:
-        load_adapter(model.text_encoder, adapter)
+        load_adapter(model, adapter)
     try:
+        for prompt in prompts:
+            check_prompt(model.tokenizer, prompt, reserved=reserved_tokens(model.text_encoder))
         for prompt in prompts:
             if should_stop():
                 return
-            with adapter_strength(model.text_encoder, 0.0):
+            with adapter_strength(model, 0.0):
                 before = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale)
-            with adapter_strength(model.text_encoder, strength):
+            with adapter_strength(model, strength):
                 after = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale)
             yield compare_images(model.critics, prompt, numbers, before, after, finetuned_on)
     finally:
-        detach_lora(model.text_encoder)
+        detach_adapter(model)
+
+
+@torch.no_grad()
+def generate(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None,
+             strength: float = 1.0, *, sampling_steps: int, guidance_scale: float) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields each prompt with its images uint8 [n, h, w, 3], the same as compare() paints. Raises as compare() does."""
+    if adapter is not None:
+        load_adapter(model, adapter)
+    try:
+        for prompt in prompts:
+            check_prompt(model.tokenizer, prompt, reserved=reserved_tokens(model.text_encoder))
+        for prompt in prompts:
+            with adapter_strength(model, strength):
+                images = to_uint8(paint(model, prompt, numbers, seed, sampling_steps, guidance_scale))
+            yield prompt, images
+    finally:
+        detach_adapter(model)
 
 
 @torch.no_grad()

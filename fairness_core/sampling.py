@@ -74,31 +74,42 @@ def noise_generator(prompt: str, number: int, seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
 
 
-def encode_prompts(tokenizer, text_encoder: nn.Module, prompts: list[str], *, allow_empty: bool = True) -> Tensor:
+def encode_prompts(tokenizer, text_encoder: nn.Module, prompts: list[str], *, allow_empty: bool = True,
+                   reserved: int = 0) -> Tensor:
     """Prompt embeddings [len(prompts), tokens, width], padded to the tokenizer's limit as a stock pipeline does.
 
     Carries gradient to the text encoder when autograd is enabled. The unconditional prompt is "".
+    reserved: how many places after the start token are left to soft tokens; the prompt follows them.
     Raises PromptError for a prompt longer than the limit, and for a blank one unless `allow_empty`.
     """
     for prompt in prompts:
-        check_prompt(tokenizer, prompt, allow_empty)
+        check_prompt(tokenizer, prompt, allow_empty, reserved)
     tokens = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     device = text_encoder.device
     uses_mask = getattr(text_encoder.config, "use_attention_mask", False)
-    mask = tokens.attention_mask.to(device) if uses_mask else None
-    return text_encoder(tokens.input_ids.to(device), attention_mask=mask)[0]
+    mask = leave_places(tokens.attention_mask, reserved).to(device) if uses_mask else None
+    return text_encoder(leave_places(tokens.input_ids, reserved).to(device), attention_mask=mask)[0]
 
 
-def check_prompt(tokenizer, prompt: str, allow_empty: bool = False) -> None:
-    """Raises PromptError for a blank prompt (unless `allow_empty`) or one that would lose its end."""
+def leave_places(ids: Tensor, places: int) -> Tensor:
+    """ids [prompts, tokens] with the first one repeated `places` times; as many are dropped from the padding."""
+    return torch.cat([ids[:, :1].expand(-1, places), ids[:, :ids.shape[1] - places]], 1)
+
+
+def check_prompt(tokenizer, prompt: str, allow_empty: bool = False, reserved: int = 0) -> None:
+    """Raises PromptError for a blank prompt (unless `allow_empty`) or one that would lose its end.
+
+    reserved: how many tokens of the tokenizer's limit are taken already.
+    """
     if not allow_empty and not prompt.strip():
         raise PromptError("The prompt is empty: write what to paint, for instance 'a photo of the face of a nurse'.")
-    limit = tokenizer.model_max_length
+    limit = tokenizer.model_max_length - reserved
     count = len(tokenizer(prompt, truncation=False, verbose=False).input_ids)
     if count > limit:
         frame = tokenizer.num_special_tokens_to_add()
+        beside = f" beside the {reserved} soft tokens" if reserved else ""
         raise PromptError(f"The prompt of {len(prompt.split())} words takes {count - frame} tokens and this model reads "
-                          f"at most {limit - frame}: shorten it ({prompt[:40].strip()}...).")
+                          f"at most {max(limit - frame, 0)}{beside}: shorten it ({prompt[:40].strip()}...).")
 
 
 def guided_prediction(unet: nn.Module, model_input: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:

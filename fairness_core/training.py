@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairness_core.adapters import MovingAverage, attach_lora, detach_lora, save_adapter
+from fairness_core.adapters import adapter_strength, attach_adapter, detach_adapter, save_adapter
 from fairness_core.attributes import TargetDistribution
+from fairness_core.average import MovingAverage
 from fairness_core.checkpoints import forget_checkpoint, load_checkpoint, save_checkpoint
+from fairness_core.conditioning import condition
 from fairness_core.config import ConfigError, FinetuneConfig
 from fairness_core.critics import Critics
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
@@ -19,7 +21,7 @@ from fairness_core.files import write_atomically
 from fairness_core.gradients import accumulate_gradients, choose_timesteps, scheduler_coefficients, step_weights
 from fairness_core.models import Model
 from fairness_core.objective import Judgement, Reference, judge, look_at_originals
-from fairness_core.sampling import Conditioning, check_prompt, decode, denoise, draw_noise, encode_prompts, to_uint8
+from fairness_core.sampling import check_prompt, decode, denoise, draw_noise, to_uint8
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
 FILM_IMAGES = 6
@@ -69,7 +71,7 @@ def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Ca
         reason = "completed" if run.step >= config.steps else "stopped"
         yield Finished(run.step, reason, save(run, folder))
     finally:
-        detach_lora(model.text_encoder)
+        detach_adapter(model)
 
 
 def start(model: Model, config: FinetuneConfig) -> Run:
@@ -79,11 +81,13 @@ def start(model: Model, config: FinetuneConfig) -> Run:
     if not config.prompts:
         raise ConfigError("Choose at least one concept or type a prompt.")
     for prompt in config.prompts:
-        check_prompt(model.tokenizer, prompt)
+        check_prompt(model.tokenizer, prompt, reserved=config.soft_tokens if config.tune == "tokens" else 0)
     weights = None
     if config.gradient != "naive":
         weights = step_weights(scheduler_coefficients(model.scheduler, config.sampling_steps), config.gradient)
-    parameters = attach_lora(model.text_encoder, config.lora_rank, config.seed)
+    parameters = attach_adapter(
+        model, config.tune, rank=config.lora_rank, alpha=config.lora_alpha or config.lora_rank,
+        targets=config.lora_targets, soft_tokens=config.soft_tokens, seed=config.seed)
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     return Run(model, config, targets, parameters, optimizer, MovingAverage.of(parameters, config.ema_decay), weights)
 
@@ -151,20 +155,13 @@ def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
     return judged
 
 
-def condition(model: Model, prompt: str, guidance_scale: float) -> Conditioning:
-    """The prompt and the empty prompt, through the text encoder as it is now."""
-    embeddings = encode_prompts(model.tokenizer, model.text_encoder, [prompt, ""])
-    return Conditioning(embeddings[:1], embeddings[1:], guidance_scale)
-
-
 @torch.no_grad()
 def paint_originals(run: Run, prompt: str, noise: Tensor) -> Reference:
     """What the frozen model paints from these noises, as the losses will ask for it."""
     model, config = run.model, run.config
-    model.text_encoder.disable_adapters()
-    conditioning = condition(model, prompt, config.guidance_scale)
-    model.text_encoder.enable_adapters()
-    latents = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps).latents
+    with adapter_strength(model, 0.0):
+        conditioning = condition(model, prompt, config.guidance_scale)
+        latents = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps).latents
     return look_at_originals(model.critics, decode(model.vae, latents))
 
 
@@ -192,7 +189,7 @@ def save(run: Run, folder: Path) -> Path:
     """Checkpoint first, then the averaged adapter; returns the adapter's file."""
     save_checkpoint(folder, run.step, run.parameters, run.optimizer, run.average)
     with run.average.applied(run.parameters):
-        return save_adapter(run.model.text_encoder, folder / "adapter")
+        return save_adapter(run.model, folder / "adapter")
 
 
 def mean_of(records: list[dict[str, float]]) -> dict[str, float]:

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from fairness_core.adapters import MovingAverage
+from fairness_core.average import MovingAverage
 from fairness_core.checkpoints import FILE_NAME, CheckpointError, load_checkpoint, save_checkpoint
 
 

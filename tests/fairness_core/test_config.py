@@ -77,8 +77,9 @@ def test_a_target_that_cannot_be_used(changes, says):
                                  "sampling_steps", "film_strip_every", "checkpoint_every", "max_grad_norm")
       for value in (0, -1)),
     ("images_per_prompt", 1), ("seed", -1), ("noise_batches", -1), ("weight_decay", -0.1), ("ema_decay", 1.0),
-    ("ema_decay", -0.1), ("guidance_scale", 0.5), ("gradient", "exact"), ("tune", "unet"),
-    ("timesteps_per_update", 11), ("timesteps_per_update", -1), ("learning_rate", float("nan")),
+    ("ema_decay", -0.1), ("guidance_scale", 0.5), ("gradient", "exact"), ("tune", "vae"),
+    ("lora_alpha", -1), ("soft_tokens", 0), ("lora_targets", ()), ("lora_targets", ("heads",)), ("lora_targets", "mlp"),
+    ("lora_targets", None), ("timesteps_per_update", 11), ("timesteps_per_update", -1), ("learning_rate", float("nan")),
     ("learning_rate", float("inf")), ("learning_rate", "2e-3"), ("steps", 2.5), ("steps", "30"), ("steps", True),
     ("steps", None), ("guidance_scale", None), ("targets_by_prompt", ["a nurse"])])
 def test_a_setting_out_of_range_is_named(setting, value):

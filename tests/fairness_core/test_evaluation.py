@@ -7,7 +7,7 @@ import pytest
 import torch
 from fakes import FixedDetector, no_faces, tiny_critics
 
-from fairness_core.adapters import AdapterError, attach_lora, detach_lora, save_adapter
+from fairness_core.adapters import AdapterError, attach_adapter, detach_adapter, save_adapter
 from fairness_core.evaluation import compare, paint, perceive
 from fairness_core.models import Model
 from fairness_core.results import PromptComparison
@@ -17,17 +17,21 @@ SETTINGS = dict(sampling_steps=3, guidance_scale=3.0)
 NUMBERS = (0, 1, 5)
 
 
-@pytest.fixture
-def adapter(model, tmp_path):
-    """An adapter that changes the pictures, on disk; the model has none."""
-    parameters = attach_lora(model.text_encoder, 2, seed=0)
+def make_adapter(model: Model, folder, kind: str = "text_encoder"):
+    """The file of an adapter that changes the pictures; the model has none."""
+    parameters = attach_adapter(model, kind, rank=2, alpha=2, targets=("attention", "mlp"), soft_tokens=3, seed=0)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in parameters:
             parameter.add_(torch.randn(parameter.shape, generator=generator))
-    path = save_adapter(model.text_encoder, tmp_path)
-    detach_lora(model.text_encoder)
+    path = save_adapter(model, folder)
+    detach_adapter(model)
     return path
+
+
+@pytest.fixture
+def adapter(model, tmp_path):
+    return make_adapter(model, tmp_path)
 
 
 def one(model: Model, adapter, strength: float = 1.0, numbers=NUMBERS, prompt: str = "a nurse",
@@ -89,6 +93,26 @@ def test_the_seed_and_the_prompt_change_the_noise(model):
     assert torch.equal(images("a nurse", 0), images("a nurse", 0))
     assert (images("a nurse", 0) - images("a nurse", 1)).abs().max() > 0.1
     assert (images("a nurse", 0) - images("a chef", 0)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["unet", "both", "tokens"])
+def test_every_kind_of_adapter_is_compared_with_the_same_original(model, tmp_path, kind):
+    plain, path = one(model, None), make_adapter(model, tmp_path, kind)
+    before = list(model.text_encoder.state_dict()) + list(model.unet.state_dict())
+    full, half = one(model, path), one(model, path, strength=0.5)
+    for comparison in (full, half, one(model, path, strength=0.0)):
+        assert np.array_equal(comparison.original.images, plain.original.images)
+    assert np.array_equal(comparison.tuned.images, plain.original.images)
+    assert len({c.tuned.images.tobytes() for c in (plain, half, full)}) == 3
+    assert list(model.text_encoder.state_dict()) + list(model.unet.state_dict()) == before
+
+
+def test_a_prompt_too_long_for_the_tokens_is_refused_before_anything_is_painted(model, tmp_path):
+    path, long = make_adapter(model, tmp_path, "tokens"), "x" * 20
+    assert one(model, None, numbers=[0], prompt=long)
+    with pytest.raises(PromptError, match="beside the 3 soft tokens"):
+        next(compare(model, ["a nurse", long], NUMBERS, 0, path, **SETTINGS))
+    assert not hasattr(model.text_encoder, "soft_tokens")
 
 
 def test_one_comparison_a_prompt_until_told_to_stop(model, adapter):

@@ -8,7 +8,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
 
-from fairness_core.adapters import adapter_strength, detach_lora, load_adapter
+from fairness_core.adapters import adapter_strength, detach_adapter, load_adapter
 from fairness_core.attributes import ASSETS, load_attributes
 from fairness_core.config import FinetuneConfig
 from fairness_core.evaluation import paint
@@ -98,10 +98,10 @@ def test_the_engine_paints_as_a_stock_pipeline(mini, stock):
 @pytest.mark.parametrize("strength", [1.0, 0.5])
 def test_an_adapter_works_in_a_stock_pipeline(mini, stock, adapter, strength):
     original = painted_by_engine(mini)
-    load_adapter(mini.text_encoder, adapter)
-    with adapter_strength(mini.text_encoder, strength):
+    load_adapter(mini, adapter)
+    with adapter_strength(mini, strength):
         expected = painted_by_engine(mini)
-    detach_lora(mini.text_encoder)
+    detach_adapter(mini)
     assert np.abs(expected - original).max() > 100 * TOLERANCE  # the adapter is seen
     stock.unload_lora_weights()
     stock.load_lora_weights(adapter.parent, adapter_name="fair")

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from fairness_core import training
-from fairness_core.adapters import load_adapter
+from fairness_core.adapters import attach_adapter, load_adapter
 from fairness_core.attributes import TargetDistribution, TargetError
 from fairness_core.checkpoints import CheckpointError
 from fairness_core.config import ConfigError, FinetuneConfig, LossWeights, load_config
@@ -200,6 +200,64 @@ def test_the_model_is_left_as_it_was(tmp_path):
     assert_untouched(model, before)
 
 
+@pytest.mark.parametrize("tune", ["unet", "both", "tokens"])
+@pytest.mark.parametrize("gradient", ["adjusted", "naive"])
+def test_every_kind_trains_and_leaves_the_model_as_it_was(tmp_path, tune, gradient):
+    model = tiny_model()
+    before = {part: weights_of(getattr(model, part)) for part in ("text_encoder", "unet", "vae")}
+    events = run(tmp_path, replace(CONFIG, tune=tune, gradient=gradient), model)
+    assert not any(step.skipped for step in steps_of(events))
+    assert_untouched(model, before)
+    fresh = attach_adapter(model, tune, rank=2, alpha=2, targets=("attention", "mlp"), soft_tokens=5, seed=CONFIG.seed)
+    trained = load_file(tmp_path / "checkpoint.safetensors")
+    assert all((trained[f"parameter.{i}"] - p).abs().max() > 1e-3 for i, p in enumerate(fresh))
+    load_adapter(model, events[-1].adapter)
+    strip = [e for e in events if isinstance(e, FilmStrip)][-1]
+    shown = to_uint8(paint(model, strip.prompt, range(6), CONFIG.seed, CONFIG.sampling_steps, CONFIG.guidance_scale))
+    assert np.abs(strip.images.astype(int) - shown).max() <= 1
+
+
+@pytest.mark.parametrize("tune", ["text_encoder", "unet", "both", "tokens"])
+def test_originals_are_painted_without_the_adapter(tmp_path, monkeypatch, tune):
+    seen, look = [], training.look_at_originals
+    monkeypatch.setattr(training, "look_at_originals", lambda critics, images: seen.append(images) or look(critics, images))
+    config = replace(CONFIG, prompts=("a nurse",), tune=tune, noise_batches=0, steps=2, learning_rate=0.1)
+    run(tmp_path, config)
+    for step, images in enumerate(seen):
+        numbers = range(1_000_000 + 4 * step, 1_000_000 + 4 * (step + 1))
+        torch.testing.assert_close(images, paint(tiny_model(), "a nurse", numbers, config.seed, 3, config.guidance_scale))
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("tune", ["both", "tokens"])
+def test_the_gradient_of_all_parameters_together_is_clipped(tmp_path, monkeypatch, tune):
+    norms, step = [], torch.optim.AdamW.step
+
+    def watched(self, *args, **options):
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(torch.stack([g.norm() for g in gradients]).norm().item())
+        return step(self, *args, **options)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    run(tmp_path / "a", replace(CONFIG, tune=tune, steps=1, max_grad_norm=1e6))
+    run(tmp_path / "b", replace(CONFIG, tune=tune, steps=1, max_grad_norm=norms[0] / 10))
+    assert norms[1] == pytest.approx(norms[0] / 10, rel=1e-3)
+
+
+@pytest.mark.parametrize("tune", ["both", "tokens"])
+def test_every_kind_trains_in_mixed_precision(tmp_path, tune):
+    events = run(tmp_path, replace(CONFIG, tune=tune, steps=2), replace(tiny_model(), precision=torch.bfloat16))
+    assert not any(step.skipped for step in steps_of(events))
+    assert all(value.abs().max() > 0 for value in checkpointed(tmp_path))
+
+
+def test_prompts_must_leave_room_for_the_tokens(tmp_path):
+    config = replace(CONFIG, prompts=("x" * 18,))
+    assert next(finetune(tiny_model(), config, tmp_path))
+    with pytest.raises(PromptError, match="at most 17 beside the 5 soft tokens"):
+        next(finetune(tiny_model(), replace(config, tune="tokens"), tmp_path))
+
+
 def test_an_abandoned_run_leaves_the_model_as_it_was(tmp_path):
     model = tiny_model()
     before = {"text_encoder": weights_of(model.text_encoder)}
@@ -240,7 +298,7 @@ def test_the_adapter_changes_the_prompt_embeddings_once_loaded(tmp_path):
             return encode_prompts(tiny_tokenizer(), model.text_encoder, ["a nurse"])
 
     before = embeddings()
-    load_adapter(model.text_encoder, adapter)
+    load_adapter(model, adapter)
     assert not torch.allclose(embeddings(), before)
 
 
@@ -273,7 +331,7 @@ def test_a_short_run_moves_the_distribution_to_the_target(tmp_path):
     assert steps[0].distance["gender"] > 0.25
     assert np.mean([step.distance["gender"] for step in steps[-4:]]) < 0.15
     assert np.mean([step.losses["alignment"] for step in steps[-4:]]) < 0.6 * steps[0].losses["alignment"]
-    load_adapter(model.text_encoder, events[-1].adapter)
+    load_adapter(model, events[-1].adapter)
     unseen = paint(model, "a nurse", range(64), 1, 3, 3.0)
     male = network.probabilities(crop_faces(unseen, FixedDetector()(unseen).boxes, 8))["gender"][:, 1].mean().item()
     assert 0.35 < male < 0.65
@@ -296,7 +354,9 @@ def test_stopped_before_the_first_step_the_adapter_is_the_identity(tmp_path):
     assert all((v == 0).all() for k, v in load_file(events[-1].adapter).items() if "lora_B" in k)
 
 
-@pytest.mark.parametrize("options", [{}, {"noise_batches": 0, "prompts_per_step": 2}])
+@pytest.mark.parametrize("options", [
+    {}, {"noise_batches": 0, "prompts_per_step": 2}, {"tune": "unet"}, {"tune": "tokens", "soft_tokens": 3},
+    {"tune": "both", "lora_alpha": 5, "lora_targets": ("mlp",)}, {"tune": "both", "gradient": "naive"}])
 def test_a_run_stopped_and_continued_equals_one_that_was_not(tmp_path, options):
     config = replace(CONFIG, **options)
     whole = run(tmp_path / "whole", config)

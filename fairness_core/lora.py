@@ -1,0 +1,95 @@
+"""LoRA on one network: attach, scale, read, write, merge. The only place that knows peft."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
+
+ADAPTER_NAME = "fairness"
+
+
+def attach_lora(network: nn.Module, rank: int, alpha: float, targets: Sequence[str]) -> list[nn.Parameter]:
+    """Adds LoRA to the layers whose names end in one of `targets`; returns the trainable float32 parameters.
+
+    The layers' outputs gain alpha / rank times B A x; B starts at zero, A is drawn from torch's global generator.
+    LoRA attached earlier is removed first. Raises ValueError when no layer, or one of an unfit kind, has such a name.
+    """
+    detach_lora(network)
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets)), network, ADAPTER_NAME)
+    parameters = [p for layer in lora_layers(network) for p in (layer.lora_A[ADAPTER_NAME].weight,
+                                                                 layer.lora_B[ADAPTER_NAME].weight)]
+    for parameter in parameters:
+        parameter.data = parameter.data.float()
+    return parameters
+
+
+def detach_lora(network: nn.Module) -> None:
+    """Removes LoRA and peft's wrappers, if there are any; the network is as it was loaded."""
+    for name, layer in list(network.named_modules()):
+        if isinstance(layer, LoraLayer):
+            parent, _, child = name.rpartition(".")
+            setattr(network.get_submodule(parent), child, layer.base_layer)
+    vars(network).pop("peft_config", None)
+
+
+def lora_layers(network: nn.Module) -> list[LoraLayer]:
+    return [m for m in network.modules() if isinstance(m, LoraLayer) and ADAPTER_NAME in m.scaling]
+
+
+@contextmanager
+def lora_strength(network: nn.Module, strength: float) -> Iterator[None]:
+    """Multiplies LoRA's contribution by `strength` inside the block."""
+    layers = lora_layers(network)
+    before = [layer.scaling[ADAPTER_NAME] for layer in layers]
+    for layer in layers:
+        layer.set_scale(ADAPTER_NAME, strength)
+    try:
+        yield
+    finally:
+        for layer, scale in zip(layers, before):
+            layer.scaling[ADAPTER_NAME] = scale
+
+
+def lora_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """LoRA's tensors by peft's names, alpha / rank multiplied into B; empty without LoRA.
+
+    So their alpha equals their rank, which every reader takes for granted when a file does not say otherwise.
+    """
+    layers = lora_layers(network)
+    if not layers:
+        return {}
+    scale = layers[0].scaling[ADAPTER_NAME]
+    tensors = get_peft_model_state_dict(network, adapter_name=ADAPTER_NAME)
+    return {name: (value * scale if "lora_B" in name else value).contiguous() for name, value in tensors.items()}
+
+
+def load_lora(network: nn.Module, tensors: dict[str, Tensor], rank: int, alpha: float) -> str:
+    """Attaches LoRA with these tensors, frozen. Returns the name of one that does not fit, or "".
+
+    Where one does not fit, the network is left without LoRA.
+    """
+    layers = sorted({name.rpartition(".lora_")[0] for name in tensors})
+    try:
+        attach_lora(network, rank, alpha, layers)
+    except ValueError:  # none of the layers is there, or one is no layer that LoRA can be added to
+        detach_lora(network)
+        return layers[0]
+    wanted = get_peft_model_state_dict(network, adapter_name=ADAPTER_NAME)
+    shapes, wanted_shapes = ({k: v.shape for k, v in state.items()} for state in (tensors, wanted))
+    if shapes != wanted_shapes:
+        detach_lora(network)
+        return min(name for name, _ in shapes.items() ^ wanted_shapes.items())
+    set_peft_model_state_dict(network, tensors, adapter_name=ADAPTER_NAME)
+    network.requires_grad_(False)
+    return ""
+
+
+@torch.no_grad()
+def merge_lora(network: nn.Module) -> None:
+    """Adds LoRA to the network's own weights, at its present strength, and removes it."""
+    for layer in lora_layers(network):
+        layer.merge(adapter_names=[ADAPTER_NAME])
+    detach_lora(network)
