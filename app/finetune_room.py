@@ -14,6 +14,7 @@ from app.target_room import TARGET_INPUTS
 ADD_STEPS = "Add steps"
 COMPARED = ("compare_images", "compare_trained", "compare_held_out")
 ADVANCED = (*settings.WHOLE_SETTINGS, *settings.REAL_SETTINGS, *settings.LOSS_SETTINGS, *COMPARED)
+SETTINGS_INPUTS = (*TARGET_INPUTS, *ADVANCED, "length", "filled_for", "loaded")
 
 
 class FinetuneRoom:
@@ -38,6 +39,7 @@ class FinetuneRoom:
                     page["continue"] = gr.Button("Continue", elem_id="continue", elem_classes="low", min_width=100)
                     page["more_steps"] = gr.Number(10, label="Steps to add", precision=0, minimum=1, maximum=1000,
                                                    min_width=100, elem_id="more-steps")
+        page["loaded"] = gr.Textbox("", visible=False)  # settings of a file or link, some of which have no field
         page["filled_for"] = gr.Textbox(presets[0].name, visible=False)  # not a gr.State: it must travel with Advanced
         with gr.Accordion("Advanced", open=False, elem_id="advanced"):
             advanced_controls(page, settings.advanced_values(presets[0].config))
@@ -45,7 +47,7 @@ class FinetuneRoom:
     def wire(self, page: Page) -> None:
         page.on(page["length"].input, self.length_chosen, ("length",))
         page.on(page["steps"].input, self.advanced_changed, ("length", "steps"))
-        page.asks(page["start"].click, self.start, (*TARGET_INPUTS, *ADVANCED, "length", "filled_for"))
+        page.asks(page["start"].click, self.start, SETTINGS_INPUTS)
         page.asks(page["stop"].click, self.stop)
         page.asks(page["continue"].click, self.go_on, ("more_steps",))
 
@@ -65,7 +67,8 @@ class FinetuneRoom:
         """The preset's settings fill Advanced."""
         preset = self.desk.presets[values["length"]]
         return settings.advanced_values(preset.config) | {
-            "filled_for": preset.name, "estimate": self.estimate_of(preset, preset.config.steps)}
+            "filled_for": preset.name, "loaded": "", "loaded_note": "",
+            "estimate": self.estimate_of(preset, preset.config.steps)}
 
     def advanced_changed(self, values: Values) -> Updates:
         return {"estimate": self.estimate_of(self.desk.presets[values["length"]], int(values["steps"] or 1))}

@@ -10,6 +10,9 @@ compare the same pictures before and after.
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
+JOINT = "Beyond each attribute alone: for example as many Black women as Black men. The table then counts, not the sliders."
+JOINT_PAIR = "The third attribute keeps its sliders, independent of these two."
+SETTINGS_NOTE = "Settings as a file that this page and the command line read, or as a link that opens this page with them."
 CONCEPTS = "Finetuning draws one of these at each step."
 FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand. Up to about 30 words each."
 LENGTH = "How many steps to train. Most of the change comes early."
@@ -19,7 +22,7 @@ ADVANCED = {
     "images_per_prompt": "Images painted and judged in each step. More: a steadier direction, slower steps.",
     "learning_rate": "Size of an update (AdamW). Too large and faces fall apart.",
     "lora_rank": "Size of the adapter (LoRA on the text encoder).",
-    "sampling_steps": "Denoising steps per image, here and in the comparison.",
+    "sampling_steps": "Denoising steps of an image while it trains: fewer are faster.",
     "guidance_scale": "How strongly an image follows its prompt (classifier-free guidance).",
     "semantics": "Weight of keeping the picture as it was (image-semantics loss).",
     "face": "Weight of keeping faces real (face-realism loss).",
@@ -35,6 +38,14 @@ SHOWN_BARS = "Bars beside each picture: how sure the classifier is of each class
 PLOT_CLASS = "Whose share is plotted, prompt by prompt."
 SORT = "Order of the prompts, from top to bottom."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
+
+PICTURE_NUMBER = "The same number is the same noise, before and after, and whenever you come back."
+CORRECT = ("A classifier errs. Say what you see in the picture chosen above: every figure on this page and in the "
+           "downloads is computed anew, and your correction is kept with the comparison.")
+OTHER_PROMPTS = "Concepts, or any words of your own (press Enter after each). They join the prompts above, with as many images."
+OUTCOMES = ("Shares of each class before (hollow) and after (filled), with the target dotted; faces of which the classifier "
+            "is unsure and pictures without a face stand apart.")
+JOINT_PLOT = "How often two attributes are perceived together; the target is shown when both are controlled."
 
 TABLE_NOTE = """
 **Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), over faces found.

@@ -7,10 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.targets import in_words
+from app.targets import target_words
 from fairness_core import runs
 from fairness_core.about import About, machine
-from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig, from_plain, to_plain
 from fairness_core.corrections import Correction, load_corrections
 from fairness_core.events import Event, FilmStrip, Started, StepDone
@@ -208,7 +207,7 @@ def write_json(path: Path, data: dict) -> None:
 def tell_about(job: Job, seconds: float) -> None:
     """Title, machine, date and duration, for the report and the model card."""
     config = job.request.config
-    title = f"Toward {in_words(config.marginals, load_attributes())}"
+    title = f"Toward {target_words(config)}"
     runs.save_about(job.folder, About(title, machine=machine(), date=now(), seconds=seconds, model=config.model))
 
 

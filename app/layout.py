@@ -16,6 +16,7 @@ from app.jobs import JobRunner
 from app.page import QUIET, Page
 from app.progress_room import ProgressRoom
 from app.runs_room import RunsRoom
+from app.settings_room import SettingsRoom
 from app.target_room import TargetRoom
 
 
@@ -26,8 +27,8 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
     """
     runner = JobRunner(engine, runs_root, recorded_root)
     desk = Desk(runner)
-    target, finetune, progress, compare, kept = desk.rooms = [
-        room(desk) for room in (TargetRoom, FinetuneRoom, ProgressRoom, CompareRoom, RunsRoom)]
+    target, finetune, shared, progress, compare, kept = desk.rooms = [
+        room(desk) for room in (TargetRoom, FinetuneRoom, SettingsRoom, ProgressRoom, CompareRoom, RunsRoom)]
     page = Page(("job_id", "seen", *(name for room in desk.rooms for name in room.view_inputs)))
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
         gr.Markdown(words.INTRO)
@@ -42,6 +43,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
                         target.build(page)
                     with gr.Column(scale=9, min_width=340):
                         finetune.build(page)
+                        shared.build(page)
                         progress.build(page)
                         compare.build(page)
             kept.build(page)
@@ -50,16 +52,16 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
         for room in desk.rooms:
             room.wire(page)
         page.on(page["timer"].tick, desk.refresh, page.view_inputs)
-        demo.load(loader(page, desk), [page[n] for n in page.view_inputs], list(page.values()), **QUIET)
+        demo.load(loader(page, desk, shared), [page[n] for n in page.view_inputs], list(page.values()), **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
     return demo
 
 
-def loader(page: Page, desk: Desk) -> Callable:
-    """A page that opens: the job in its address, if there is one."""
+def loader(page: Page, desk: Desk, shared: SettingsRoom) -> Callable:
+    """A page that opens: the job and the settings in its address, if there are any."""
     def load(request: gr.Request, *values: Any) -> dict:
         job_id = request.query_params.get("job", "")
         updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}})
-        return page.named({"job_id": job_id} | updates)
+        return page.named({"job_id": job_id} | updates | shared.from_link(request.query_params.get("settings", "")))
     return load

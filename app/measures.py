@@ -20,7 +20,11 @@ HEADINGS = ("Perceived", "Bias before", "after", "floor", "Distance before", "af
 
 def target_share(config: FinetuneConfig, attribute: str, class_name: str) -> float | None:
     """The target of one class in [0, 1]; None when its attribute is not controlled."""
-    return config.marginals.get(attribute, {}).get(class_name)
+    try:
+        target = config.target()
+        return float(target.marginal(attribute)[load_attributes()[attribute].class_names.index(class_name)])
+    except (TargetError, KeyError):
+        return None
 
 
 def judge(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict[str, Verdict]:
@@ -50,11 +54,7 @@ def verdicts(judged: dict[str, Verdict]) -> str:
 
 def sentence(told: Verdict) -> str:
     """What the engine says, without repeating the status."""
-    if told.status == "reached":
-        return "the debiased pictures are as close to the target as can be asked of so many"
-    if told.status == "not yet":
-        return plain(told.sentence.removeprefix("not yet: "))
-    return f"too few images to tell: about {told.images_needed} more per prompt would do"
+    return plain(told.sentence.removeprefix("target reached: ").removeprefix("not yet: "))
 
 
 def images_wanted(judged: dict[str, Verdict]) -> int:

@@ -5,7 +5,7 @@ from statistics import median
 
 from app import job_files as jobs
 from app.job_files import Failure, HistoryLine, JobView
-from app.targets import in_words
+from app.targets import target_words
 from app.text import duration, friendly_time, plain
 from fairness_core.attributes import load_attributes
 from fairness_core.events import StepDone
@@ -112,7 +112,7 @@ def shown_label(view: JobView | None, about: str = "") -> str:
     """Where the compared pictures come from. about: machine and date of a recorded run."""
     if view is None:
         return ""
-    target = plain(in_words(view.request.config.marginals, load_attributes()))
+    target = plain(target_words(view.request.config))
     seen = f"{len(view.comparisons)} prompts, {view.request.images} images each and model"
     strength = f", adapter at strength {view.request.strength:g}" if view.request.strength != 1 else ""
     if view.recorded:
@@ -149,7 +149,7 @@ def history_entry(line: HistoryLine) -> str:
     finetune = line.request.kind == "finetune"
     what = "Finetune" if finetune else "Comparison"
     steps = f", step {line.step} of {line.request.config.steps}" if finetune else ""
-    target = in_words(line.request.config.marginals, load_attributes()) or "no target"
+    target = target_words(line.request.config) or "no target"
     return (f'<li><a href="?job={line.job_id}"><strong>{what}, {plain(friendly_time(line.created))}</strong>'
             f'<span class="state {line.state}">{STATE_WORDS[line.state]}{steps}</span>'
             f"<span>{plain(target)}</span><small>{line.job_id}</small></a></li>")

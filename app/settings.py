@@ -4,23 +4,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from app.engine import Engine
 from app.job_files import JobError, JobRequest, JobView
-from app.targets import marginals
-from fairness_core.attributes import load_attributes
+from app.joint_table import Table, axes, grid, joint_target
+from app.settings_text import InputError, parsed
+from app.targets import LABOUR, marginals
+from fairness_core.attributes import TargetDistribution, TargetError, load_attributes
 from fairness_core.config import FinetuneConfig, LossWeights
+from fairness_core.labour_statistics import labour_targets, load_labour_statistics
 from fairness_core.prompts import ConceptGroup, load_concepts, parse_prompts, prompt_for
 
 MOST_WORDS, MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 60, 200, 256, 20_000
+SHOWN_TO = 2e-6  # the page shows percents with four decimals
 COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
 WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
 REAL_SETTINGS = ("learning_rate", "guidance_scale")
 LOSS_SETTINGS = ("semantics", "face", "confidence")
+JOINT_CELLS = {f"joint:{i}:{j}": (i, j) for i, j in np.ndindex(grid())}
 GROUP_LABELS = {"occupations": "Occupations", "sports": "Sports", "descriptors": "Personal descriptors"}
-
-
-class InputError(ValueError):
-    """Something on the page that cannot be used; the message says what to change."""
 
 
 def concept_groups() -> dict[str, ConceptGroup]:
@@ -47,6 +50,46 @@ def percents_of(values: dict[str, Any]) -> dict[str, dict[str, int]]:
     """The sliders of every attribute that is switched on."""
     return {name: {c: values[f"{name}:{c}"] for c in attribute.class_names}
             for name, attribute in load_attributes().items() if values[f"{name}:control"]}
+
+
+def joint_cells(values: dict[str, Any]) -> Table:
+    """The fields of the table of combinations that its pair of attributes has."""
+    rows, columns = axes(values["joint:pair"])
+    return [[values[f"joint:{i}:{j}"] for j in range(len(columns.classes))] for i in range(len(rows.classes))]
+
+
+def chosen_target(values: dict[str, Any]) -> dict[str, Any]:
+    """The sliders, or the table of combinations when it is on, as a FinetuneConfig takes them. Raises TargetError."""
+    percents = percents_of(values)
+    ratios = marginals(percents)
+    if not values["joint:on"] or len(percents) < 2:
+        return {"marginals": ratios, "joint": None, "joint_attributes": ()}
+    if not set((values["joint:pair"] or "").split(" x ")) <= set(percents):
+        raise TargetError("The table of combinations is about an attribute that is not controlled: choose its pair.")
+    names, joint = joint_target(values["joint:pair"], joint_cells(values), percents)
+    return {"marginals": {}, "joint": joint, "joint_attributes": names}
+
+
+def kept_or_chosen_target(values: dict[str, Any], base: FinetuneConfig, prompts: Sequence[str]) -> dict[str, Any]:
+    """The base's own target, exact and with its exceptions by prompt, where the page shows just that."""
+    chosen = chosen_target(values)
+    if values["target_preset"] == LABOUR:
+        return chosen | {"targets_by_prompt": labour_targets(prompts, load_labour_statistics())}
+    own = {name: getattr(base, name) for name in (*chosen, "targets_by_prompt")}
+    shown = FinetuneConfig(**chosen).target()
+    try:
+        same = same_target(base.target(), shown)
+    except TargetError:  # a base that leaves the target to the visitor
+        same = False
+    return own if same else chosen | {"targets_by_prompt": {}}
+
+
+def same_target(first: TargetDistribution, second: TargetDistribution) -> bool:
+    """Whether two targets are one, whatever the order of their attributes, as far as the page can show."""
+    if set(first.names) != set(second.names):
+        return False
+    order = [second.names.index(name) for name in first.names]
+    return np.allclose(first.joint, second.joint.transpose(order), atol=SHOWN_TO)
 
 
 def advanced_values(config: FinetuneConfig) -> dict[str, Any]:
@@ -96,23 +139,26 @@ def number(values: dict[str, Any], name: str, low: float, high: float) -> float:
 
 
 def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobRequest:
-    """What Start asks for: the preset with everything on the page put in.
+    """What Start asks for: the preset, or the loaded settings, with everything on the page put in.
 
     Advanced still holds another preset's settings when Start follows a choice of length at once: they do not count.
     """
     if values["filled_for"] != values["length"]:
-        values = values | advanced_values(preset)
+        values = values | advanced_values(preset) | {"loaded": ""}
+    base = parsed(values["loaded"]) if values["loaded"] else preset
     chosen = [concept for group in concept_groups() for concept in values[f"{group}:concepts"]]
     prompts = checked_prompts([*(prompt_for(c) for c in chosen), *parse_prompts(values["free_text"] or "")])
+    if set(prompts) == set(base.prompts):
+        prompts = base.prompts  # their order is part of a run
     limits = {"steps": (1, MOST_STEPS), "images_per_prompt": (2, MOST_IMAGES), "lora_rank": (1, 256),
               "sampling_steps": (1, 200), "seed": (0, 2**31 - 1), "learning_rate": (1e-7, 1), "guidance_scale": (1, 30)}
     plain = {name: number(values, name, *limits[name]) for name in (*WHOLE_SETTINGS, *REAL_SETTINGS)}
     plain |= {name: int(plain[name]) for name in WHOLE_SETTINGS}
     losses = LossWeights(semantics=number(values, "semantics", 0, 100), face=number(values, "face", 0, 100),
                          confidence=number(values, "confidence", 0, 1))
-    timesteps = min(preset.timesteps_per_update, plain["sampling_steps"])
-    config = replace(preset, model=values["model"], prompts=prompts, marginals=marginals(percents_of(values)),
-                     joint=None, joint_attributes=(), losses=losses, timesteps_per_update=timesteps, **plain)
+    timesteps = min(base.timesteps_per_update, plain["sampling_steps"])
+    config = replace(base, model=values["model"], prompts=prompts, losses=losses, timesteps_per_update=timesteps,
+                     **kept_or_chosen_target(values, base, prompts), **plain)
     compared = compare_prompts(prompts, int(number(values, "compare_trained", 0, MOST_PROMPTS)),
                                int(number(values, "compare_held_out", 0, MOST_PROMPTS)))
     return JobRequest("finetune", config, compared, images=int(number(values, "compare_images", 2, MOST_IMAGES)),

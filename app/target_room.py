@@ -6,20 +6,27 @@ from typing import Any
 import gradio as gr
 
 from app import help as words
-from app import settings
+from app import joint_table, settings
 from app.engine import Engine
 from app.handlers import Desk
-from app.job_files import JobView
+from app.job_files import Failure, JobView
 from app.page import Page, Piece, Updates, Values, title
-from app.targets import CUSTOM, TARGET_PRESETS, equal_percents, matching_preset, rebalance
-from fairness_core.attributes import Attribute, load_attributes
+from app.page_values import table_values
+from app.render import banner
+from app.targets import (AS_IT_IS, CUSTOM, LABOUR, TargetPreset, equal_percents, labour_preset, matching_preset,
+                         measured_preset, rebalance, target_presets)
+from app.text import plain
+from fairness_core.attributes import Attribute, TargetError, load_attributes
 from fairness_core.config import FinetuneConfig
+from fairness_core.labour_statistics import load_labour_statistics
 from fairness_core.prompts import ConceptGroup
 
 SLIDERS = tuple(f"{a.name}:{c}" for a in load_attributes().values() for c in a.class_names)
 SWITCHES = tuple(f"{a}:control" for a in load_attributes())
 CONCEPTS = tuple(f"{group}:concepts" for group in settings.concept_groups())
-TARGET_INPUTS = (*SLIDERS, *SWITCHES, *CONCEPTS, "model", "free_text")
+JOINT = ("joint:on", "joint:pair", *settings.JOINT_CELLS)
+SHARES = (*SLIDERS, *SWITCHES, *JOINT)
+TARGET_INPUTS = (*SHARES, *CONCEPTS, "target_preset", "model", "free_text")
 
 
 class TargetRoom:
@@ -33,11 +40,16 @@ class TargetRoom:
 
     def wire(self, page: Page) -> None:
         for name, attribute in load_attributes().items():
-            page.on(page[f"{name}:control"].input, self.control_switched(name), (*SLIDERS, *SWITCHES))
+            page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES)
             for c in attribute.class_names:
-                page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), (*SLIDERS, *SWITCHES),
-                        trigger_mode="always_last")
-        page.on(page["target_preset"].input, self.preset_chosen, ("target_preset",))
+                page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), SHARES, trigger_mode="always_last")
+        page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"))
+        page.on(page["joint:on"].input, self.joint_switched, SHARES)
+        page.on(page["joint:pair"].input, self.fill, SHARES)
+        page.on(page["joint:fill"].click, self.fill, SHARES)
+        page.on(page["joint:scale"].click, self.scale, SHARES)
+        for name in settings.JOINT_CELLS:
+            page.on(page[name].input, self.table_edited, SHARES, trigger_mode="always_last")
         for name in CONCEPTS:
             page.on(page[name].change, self.concepts_chosen, CONCEPTS)
 
@@ -58,24 +70,60 @@ class TargetRoom:
     def control_switched(self, attribute: str) -> Callable[[Values], Updates]:
         def switched(values: Values) -> Updates:
             shown = gr.update(visible=bool(values[f"{attribute}:control"]))
-            return {f"{attribute}:sliders": shown} | self.preset_name(values)
+            return {f"{attribute}:sliders": shown} | joint_updates(values) | self.preset_name(values)
         return switched
 
     def preset_name(self, values: Values) -> Updates:
         """Which preset the sliders amount to now."""
-        preset = matching_preset(settings.percents_of(values))
+        preset = None if values["joint:on"] else matching_preset(settings.percents_of(values))
         return {"target_preset": preset.label if preset else CUSTOM, "preset_note": preset_note(preset)}
 
     def preset_chosen(self, values: Values) -> Updates:
-        preset = next((p for p in TARGET_PRESETS if p.label == values["target_preset"]), None)
-        updates: Updates = {"preset_note": preset_note(preset)}
-        for name, attribute in load_attributes().items() if preset else ():
-            controlled = name in preset.percents
-            updates[f"{name}:control"] = controlled
-            updates[f"{name}:sliders"] = gr.update(visible=controlled)
-            if controlled:
-                updates |= {f"{name}:{c}": preset.percents[name][c] for c in attribute.class_names}
-        return updates
+        try:
+            preset = self.preset_called(values)
+        except TargetError as error:
+            return {"preset_note": banner(Failure(str(error), "Choose another target, or what this one rests on."))}
+        if preset is None:
+            return {"preset_note": preset_note(None)}
+        percents, chosen = preset.percents, {}
+        if preset.label == LABOUR:
+            chosen = {name: [c for c in values[name] or () if c in load_labour_statistics()] for name in CONCEPTS}
+        if preset.label == AS_IT_IS:  # of what is controlled, which is everything when nothing is
+            percents = {name: percents[name] for name in settings.percents_of(values)} or percents
+        return preset_updates(percents) | chosen | {"preset_note": preset_note(preset)}
+
+    def preset_called(self, values: Values) -> TargetPreset | None:
+        """The preset of that label. Raises TargetError when what it rests on is missing."""
+        if values["target_preset"] == LABOUR:
+            return labour_preset([c for name in CONCEPTS for c in values[name] or ()], load_labour_statistics())
+        if values["target_preset"] == AS_IT_IS:
+            return self.as_it_is(values["model"], values["job_id"])
+        return next((p for p in target_presets() if p.label == values["target_preset"]), None)
+
+    def as_it_is(self, model: str, job_id: str) -> TargetPreset:
+        """Measured on the original's pictures of the comparison on show, or of the recorded run."""
+        shown = self.desk.shown(self.desk.view_of(job_id))
+        if shown is None or shown.request.config.model != model:
+            raise TargetError("No pictures of this model have been measured yet: finetune or compare it once.")
+        n, where = len(shown.comparisons), "the recorded run" if shown.recorded else f"run {shown.job_id}"
+        return measured_preset([c.original for c in shown.comparisons], f"{n} prompts of {where}")
+
+    def joint_switched(self, values: Values) -> Updates:
+        return joint_updates(values) | self.preset_name(values)
+
+    def fill(self, values: Values) -> Updates:
+        """The table as if the two attributes were independent, from the sliders."""
+        pair = values["joint:pair"]
+        return table_values(pair, joint_table.from_marginals(pair, settings.percents_of(values)))
+
+    def scale(self, values: Values) -> Updates:
+        try:
+            return table_values(values["joint:pair"], joint_table.scaled(values["joint:pair"], settings.joint_cells(values)))
+        except TargetError:
+            return self.table_edited(values)
+
+    def table_edited(self, values: Values) -> Updates:
+        return {"joint:note": joint_table.note(values["joint:pair"], settings.joint_cells(values))}
 
     def concepts_chosen(self, values: Values) -> Updates:
         return {"concepts": gr.update(label=settings.concepts_label(values))}
@@ -88,12 +136,14 @@ def build_target(page: Page, engine: Engine, first_config: FinetuneConfig) -> No
     page["model"] = gr.Dropdown(usable, value=usable[0][1] if usable else None, label="Model", info=words.MODEL)
     if missing := [m for m in models if m.unavailable]:
         gr.HTML('<div class="note">' + "<br>".join(f"Not here: {m.label}: {m.unavailable}" for m in missing) + "</div>")
-    first = TARGET_PRESETS[0]
-    page["target_preset"] = gr.Dropdown([p.label for p in TARGET_PRESETS] + [CUSTOM], value=first.label,
+    first = target_presets()[0]
+    page["target_preset"] = gr.Dropdown([*(p.label for p in target_presets()), LABOUR, AS_IT_IS,
+                                         CUSTOM], value=first.label,
                                         label="Target", info=words.PRESET, elem_id="target-preset")
-    page["preset_note"] = gr.HTML(f'<div class="note">Chosen by {first.chosen_by}: {first.why}.</div>')
+    page["preset_note"] = gr.HTML(preset_note(first), elem_id="preset-note")
     for attribute in load_attributes().values():
         attribute_controls(page, attribute, first.percents.get(attribute.name))
+    joint_controls(page)
     chosen = settings.chosen_at_first(first_config)
     with gr.Accordion(settings.concepts_label(chosen), open=False, elem_id="concepts") as page["concepts"]:
         for group, concepts in settings.concept_groups().items():
@@ -122,7 +172,54 @@ def concept_controls(page: Page, group: str, concepts: ConceptGroup, chosen: tup
         show_select_all=True, elem_id=f"concepts-{group}")
 
 
-def preset_note(preset) -> str:
+def joint_controls(page: Page) -> None:
+    """Hidden until two attributes are controlled."""
+    with gr.Column(visible=False, elem_id="joint") as page["joint:group"]:
+        page["joint:on"] = gr.Checkbox(False, label="Set each combination of two attributes", info=words.JOINT,
+                                       elem_id="joint-on", container=True)
+        with gr.Column(visible=False, elem_classes="tight") as page["joint:editor"]:
+            page["joint:pair"] = gr.Dropdown([], label="Which two", info=words.JOINT_PAIR, elem_id="joint-pair",
+                                             visible=False)
+            rows, columns = joint_table.grid()
+            for i in range(rows):
+                with gr.Row():
+                    for j in range(columns):
+                        page[f"joint:{i}:{j}"] = gr.Number(visible=False, min_width=120, elem_id=f"joint-{i}-{j}")
+            page["joint:note"] = gr.HTML("", elem_id="joint-note")
+            with gr.Row():
+                page["joint:fill"] = gr.Button("Fill from the sliders", size="sm", elem_id="joint-fill", min_width=120)
+                page["joint:scale"] = gr.Button("Scale to 100 %", size="sm", elem_id="joint-scale", min_width=120)
+
+
+def joint_updates(values: Values) -> Updates:
+    """Whether there is a table of combinations, and of which pair; a new pair is filled from the sliders."""
+    percents = settings.percents_of(values)
+    pairs = joint_table.pair_choices(list(percents))
+    shown: Updates = {"joint:group": gr.update(visible=bool(pairs)),
+                      "joint:editor": gr.update(visible=bool(pairs and values["joint:on"]))}
+    if pairs:
+        known = values["joint:pair"] in [value for _, value in pairs]
+        pair = values["joint:pair"] if known else pairs[0][1]
+        shown["joint:pair"] = gr.update(choices=pairs, value=pair, visible=len(pairs) > 1)
+        if not known:
+            shown |= table_values(pair, joint_table.from_marginals(pair, percents))
+    return shown
+
+
+def preset_updates(percents: dict[str, dict[str, int]]) -> Updates:
+    """Switches and sliders of a preset; a table of combinations is switched off and filled anew."""
+    updates: Updates = {"joint:on": False}
+    for name in load_attributes():
+        controlled = name in percents
+        updates[f"{name}:control"] = controlled
+        updates[f"{name}:sliders"] = gr.update(visible=controlled)
+        updates |= {f"{name}:{c}": share for c, share in percents.get(name, {}).items()}
+    values = {f"{name}:{c}": share for name, shares in percents.items() for c, share in shares.items()}
+    values |= {f"{name}:control": name in percents for name in load_attributes()}
+    return updates | joint_updates(values | {"joint:on": False, "joint:pair": ""})
+
+
+def preset_note(preset: TargetPreset | None) -> str:
     if preset is None:
         return '<div class="note">Your own target. Say who chose it and why when you share the result.</div>'
-    return f'<div class="note">Chosen by {preset.chosen_by}: {preset.why}.</div>'
+    return f'<div class="note">Chosen by {plain(preset.chosen_by)}: {plain(preset.why)}.</div>'

@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
+import yaml
 
-from fairness_core.attributes import Attribute, TargetDistribution, TargetError
+from fairness_core.attributes import ASSETS, Attribute, TargetDistribution, TargetError, load_attributes
+from fairness_core.config import FinetuneConfig
+from fairness_core.labour_statistics import LabourShare
+from fairness_core.metrics import wilson_interval
+from fairness_core.results import ImageSet
 
 WHOLE = 100
-CUSTOM = "Custom"
+CUSTOM, AS_IT_IS, LABOUR = "Custom", "As the model is", "Labour statistics"
 
 
 @dataclass(frozen=True)
@@ -21,24 +28,13 @@ class TargetPreset:
     why: str
 
 
-GENDER_PARITY = {"female": 50, "male": 50}
-RACE_PARITY = {"wmelh": 25, "asian": 25, "black": 25, "indian": 25}
-PUBLISHED = "the authors of the method (Shen et al., ICLR 2024)"
-TARGET_PRESETS = (
-    TargetPreset(
-        "Gender parity", {"gender": GENDER_PARITY}, PUBLISHED,
-        "both perceived genders equally often, whatever the concept: no occupation belongs to one of them"),
-    TargetPreset(
-        "Gender and race parity", {"gender": GENDER_PARITY, "race": RACE_PARITY}, PUBLISHED,
-        "every combination of perceived gender and race equally often, so that no one is shown only in pairs"),
-    TargetPreset(
-        "Parity, 75 % young / 25 % old",
-        {"gender": GENDER_PARITY, "race": RACE_PARITY, "age": {"young": 75, "old": 25}}, PUBLISHED,
-        "to show that a target need not be equal shares: about one adult in four is perceived as old"),
-    TargetPreset(
-        "75 % young / 25 % old only", {"age": {"young": 75, "old": 25}}, PUBLISHED,
-        "the age part of the target above alone: gender and race stay as the model paints them"),
-)
+@cache
+def target_presets(path: Path = ASSETS / "targets.yaml") -> tuple[TargetPreset, ...]:
+    """The targets of a file, in its order. Raises TargetError for one that cannot be used."""
+    presets = tuple(TargetPreset(**entry) for entry in yaml.safe_load(path.read_text()))
+    for preset in presets:
+        marginals(preset.percents)
+    return presets
 
 
 def largest_remainder(shares: Sequence[float], total: int = WHOLE) -> list[int]:
@@ -92,9 +88,58 @@ def marginals(percents: dict[str, dict[str, float]]) -> dict[str, dict[str, floa
     return ratios
 
 
+def measured_preset(images: Sequence[ImageSet], where: str) -> TargetPreset:
+    """What a model paints as it is, as a target for every attribute: a control that should change nothing.
+
+    images: of the original model, a set a prompt; where: where they come from, in words.
+    Raises TargetError when no face was found.
+    """
+    faces = sum(int(s.found.sum()) for s in images)
+    if not faces:
+        raise TargetError("No face was found in the pictures of the original model: there is nothing to measure.")
+    percents, told = {}, []
+    for name, attribute in load_attributes().items():
+        labels = np.concatenate([s.labels(name) for s in images])
+        counts = np.bincount(labels, minlength=len(attribute.classes))
+        percents[name] = dict(zip(attribute.class_names, largest_remainder(counts)))
+        intervals = [wilson_interval(n, faces) for n in counts]
+        told.append(", ".join(f"{c.label} {WHOLE * n / faces:.0f} % [{WHOLE * low:.0f}, {WHOLE * high:.0f}]"
+                              for c, n, (low, high) in zip(attribute.classes, counts, intervals)))
+    return TargetPreset(AS_IT_IS, percents, "nobody: it is what the model paints", (
+        f"as a control, for nothing should change. Measured on {faces} faces in {where}: {'; '.join(told)} "
+        "(95 % intervals in brackets)"))
+
+
+def labour_preset(concepts: Sequence[str], statistics: dict[str, LabourShare]) -> TargetPreset:
+    """Each occupation's own share of women; the sliders show their mean. Raises TargetError when none is known."""
+    known = [statistics[c] for c in concepts if c in statistics]
+    if not known:
+        raise TargetError("None of the chosen concepts is in the labour statistics: choose occupations.")
+    women = round(WHOLE * sum(share.women for share in known) / len(known))
+    left_out = [c for c in concepts if c not in statistics]
+    sources = "; ".join(dict.fromkeys(f"{share.source} ({share.year}), {share.url}" for share in known))
+    rounded = sum(share.approximate for share in known)
+    why = (f"so that each occupation is seen as it is staffed: every one of {len(known)} has its own share of women "
+           f"({WHOLE * min(s.women for s in known):.0f} to {WHOLE * max(s.women for s in known):.0f} %, "
+           f"{women} % on average). Source: {sources}")
+    why += f". {rounded} of these figures are approximate: check them before you rely on one" if rounded else ""
+    why += f". Not in the statistics, so no longer chosen: {', '.join(left_out)}" if left_out else ""
+    return TargetPreset(LABOUR, {"gender": {"female": women, "male": WHOLE - women}},
+                        "nobody: it is who works in each occupation", why)
+
+
 def matching_preset(percents: dict[str, dict[str, int]]) -> TargetPreset | None:
     """The preset that these sliders amount to, if any."""
-    return next((p for p in TARGET_PRESETS if p.percents == percents), None)
+    return next((p for p in target_presets() if p.percents == percents), None)
+
+
+def target_words(config: FinetuneConfig) -> str:
+    """The target of a run as a phrase; empty without one."""
+    if config.joint is None:
+        return in_words(config.marginals, load_attributes())
+    target = config.target()
+    ratios = {a.name: dict(zip(a.class_names, target.marginal(a.name))) for a in target.attributes}
+    return in_words(ratios, load_attributes()) + " (combinations set one by one)"
 
 
 def in_words(ratios: dict[str, dict[str, float]], attributes: dict[str, Attribute]) -> str:

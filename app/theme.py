@@ -41,7 +41,11 @@ main.contain, .wrap:has(> main) { width: 100%; }
 .step-title h2 { font-size: 1.15rem; margin: .2rem 0 0; }
 .step-title .number { display: inline-grid; place-items: center; width: 1.6rem; height: 1.6rem; border-radius: 50%;
   background: var(--primary-600); color: #fff; font-size: .9rem; margin-right: .5rem; }
+.part-title h3 { font-size: 1rem; margin: .6rem 0 0; }
+#fixes ul { margin: .2rem 0 0 1.1rem; font-size: .88rem; }
 .note, .note * { color: var(--body-text-color-subdued); font-size: .86rem; line-height: 1.45; }
+.tight { gap: 8px; } #joint { gap: 8px; }
+.wrong { color: #b3261e; font-size: .86rem; line-height: 1.45; } .dark .wrong { color: #ff9c9c; }
 .status { display: flex; gap: .6rem; align-items: baseline; font-size: .98rem; padding: .2rem 0; }
 .status .dot { flex: none; width: .65rem; height: .65rem; border-radius: 50%; background: #8a93a0; }
 .status.running .dot { background: #2b8a3e; } .status.queued .dot, .status.interrupted .dot { background: #d9820a; }
@@ -126,3 +130,28 @@ ENLARGE = """element.addEventListener('click', (event) => {
   element.append(dialog);
   dialog.showModal();
 });"""
+
+SAVE_FILE = """(text) => {
+  if (!text) return;
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([text], {type: 'application/yaml'}));
+  link.download = 'finetune-settings.yaml';
+  link.click();
+  URL.revokeObjectURL(link.href);
+}"""
+
+# Into the address first: where the clipboard is refused, the address can still be copied by hand.
+COPY_LINK = """async (token) => {
+  if (!token) return;
+  const url = new URL(window.location.href);
+  url.searchParams.delete('job');
+  url.searchParams.set('settings', token);
+  window.history.replaceState({}, '', url);
+  const note = document.querySelector('#loaded-note .note');
+  try {
+    await navigator.clipboard.writeText(url.href);
+    note.textContent = 'Link copied: it opens this page with these settings.';
+  } catch {
+    note.textContent = 'Copy the link from the address bar: it opens this page with these settings.';
+  }
+}"""

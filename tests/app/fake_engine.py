@@ -104,11 +104,11 @@ def fake_finetune(recorder: Recorder, seconds: float):
             yield StepDone(step, config.steps, seconds, config.prompts[step % len(config.prompts)],
                            {"total": 2 * left + 1 + .1 * random.random(), "alignment": 1.5 * left,
                             "semantics": .1 * (1 - left), "face": .3 * left},
-                           {name: .3 * left + .03 * random.random() for name in config.marginals},
+                           {name: .3 * left + .03 * random.random() for name in config.target().names},
                            config.images_per_prompt, config.images_per_prompt - int(random.integers(0, 2)),
                            "no face found in any image" if step == 3 else "")
             if step % config.film_strip_every == 0 or step == 1:
-                ratios = mixed(min(step / FULLY_TRAINED, 1), config.marginals)
+                ratios = mixed(min(step / FULLY_TRAINED, 1), shares(config))
                 yield FilmStrip(step, config.prompts[0],
                                 image_set(config.prompts[0], range(8), config.seed, ratios).images)
             if step % config.checkpoint_every == 0:
@@ -122,9 +122,14 @@ def fake_finetune(recorder: Recorder, seconds: float):
 def save(folder: Path, step: int, config: FinetuneConfig) -> Path:
     path = folder / ADAPTER
     path.parent.mkdir(parents=True, exist_ok=True)
-    (folder / "checkpoint.json").write_text(json.dumps({"step": step, "marginals": config.marginals}))
+    (folder / "checkpoint.json").write_text(json.dumps({"step": step, "marginals": shares(config)}))
     save_file({"step": np.array([step])}, path)
     return path
+
+
+def shares(config: FinetuneConfig) -> dict[str, dict[str, float]]:
+    target = config.target()
+    return {a.name: dict(zip(a.class_names, target.marginal(a.name).tolist())) for a in target.attributes}
 
 
 def mixed(progress: float, marginals: dict) -> dict[str, np.ndarray]:

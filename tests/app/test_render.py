@@ -161,7 +161,8 @@ def page_values(**changes) -> dict:
     values = {"gender:control": True, "gender:female": 50, "gender:male": 50, "race:control": False,
               "age:control": False, "occupations:concepts": ["chef", "judge", "pilot"], "sports:concepts": [],
               "descriptors:concepts": [], "free_text": "", "model": "mini", "length": "mini-short",
-              "filled_for": "mini-short", "compare_images": 8, "compare_trained": 2, "compare_held_out": 3,
+              "filled_for": "mini-short", "loaded": "", "joint:on": False,
+              "target_preset": "Custom", "compare_images": 8, "compare_trained": 2, "compare_held_out": 3,
               **settings.advanced_values(fake_presets()[0].config)}
     values |= {f"race:{c}": 25 for c in ("wmelh", "asian", "black", "indian")} | {"age:young": 75, "age:old": 25}
     return values | changes

@@ -1,12 +1,17 @@
 """Percent sliders always sum to 100."""
 
 import random
+import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from fake_engine import image_set
 
-from app.targets import (TARGET_PRESETS, equal_percents, in_words, largest_remainder, marginals, matching_preset,
-                         rebalance)
+from app.targets import (equal_percents, in_words, labour_preset, largest_remainder, marginals, matching_preset,
+                         measured_preset, rebalance, target_presets)
 from fairness_core.attributes import TargetError, load_attributes
+from fairness_core.labour_statistics import load_labour_statistics
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 7])
@@ -54,11 +59,30 @@ def test_largest_remainder():
 
 
 def test_presets_are_usable_and_recognised():
-    for preset in TARGET_PRESETS:
+    for preset in target_presets():
         assert marginals(preset.percents)
         assert matching_preset(preset.percents) is preset
         assert preset.chosen_by and preset.why
     assert matching_preset({"gender": {"female": 51, "male": 49}}) is None
+
+
+def test_as_the_model_is_measured_with_intervals():
+    parity = {"gender": (.5, .5), "race": (1, 0, 0, 0), "age": (0, 1)}
+    preset = measured_preset([image_set("a", range(40), 0, parity), image_set("b", range(40), 0, parity)], "two prompts")
+    assert sum(preset.percents["gender"].values()) == 100 and preset.percents["race"]["wmelh"] == 100
+    assert preset.percents["age"] == {"young": 0, "old": 100}
+    assert re.search(r"7\d faces in two prompts: Female \d\d % \[\d\d, \d\d\]", preset.why)
+    nobody = replace(image_set("a", range(3), 0, parity), found=np.zeros(3, bool))
+    with pytest.raises(TargetError, match="No face"):
+        measured_preset([nobody], "one prompt")
+
+
+def test_labour_statistics_name_source_year_and_what_is_left_out():
+    preset = labour_preset(["nurse", "pilot", "artist"], load_labour_statistics())
+    assert preset.percents["gender"] == {"female": 48, "male": 52}
+    assert "2023" in preset.why and "https://www.bls.gov" in preset.why and "no longer chosen: artist" in preset.why
+    with pytest.raises(TargetError, match="choose occupations"):
+        labour_preset(["boxer"], load_labour_statistics())
 
 
 def test_equal_percents_of_every_attribute():
