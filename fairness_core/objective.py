@@ -12,6 +12,7 @@ from fairness_core.critics import Critics, FaceEmbedder
 from fairness_core.faces import Faces, crop_for
 from fairness_core.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
                                   semantics_loss, smallest_factor)
+from fairness_core.processes import Share
 from fairness_core.sampling import decode
 from fairness_core.transport import transport_targets
 
@@ -72,33 +73,38 @@ def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: Ta
 
 
 def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Reference, target: TargetDistribution,
-          weights: LossWeights, rng: np.random.Generator) -> Judgement | None:
+          weights: LossWeights, rng: np.random.Generator, share: Share = Share()) -> Judgement | None:
     """Decodes latents [n, c, h, w], measures the three losses and goes back to the latents once.
 
-    Returns None when no image shows a face: there is nothing to align.
+    share: the other images of the prompt may be with other processes; the transport and the means are over all of
+    them. Returns None when no image of any process shows a face: there is nothing to align.
     """
     latents = latents.detach().requires_grad_()
     with torch.enable_grad():
         images = decode(vae, latents)
         faces = critics.detector(images.detach())
-        if not faces.found.any():
+        found = share.gather(faces.found)
+        if not found.any():
             return None
         seen = critics.classifier(crop_for(critics.classifier, images, faces))
         logits = {name: values for name, values in seen.items() if name in target.names}
         probabilities = {name: values.detach().float().softmax(-1) for name, values in logits.items()}
-        labels, applies = transport_labels(probabilities, faces.found, target, weights, rng)
+        probabilities_of_all = {name: share.gather(values) for name, values in probabilities.items()}
+        every = transport_labels(probabilities_of_all, found, target, weights, rng)
+        labels, applies = ({name: values[share.own(len(found))] for name, values in part.items()} for part in every)
         alignment = alignment_loss(logits, labels, applies)
         changes = class_changes(probabilities, labels, applies, faces, reference)
         semantics = semantics_of(critics, images, faces, reference, changes, target)
         crops = crop_for(critics.face_embedder, images, faces)
         face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
         total = alignment + weights.semantics * semantics + weights.face * face
-        total.mean().backward()
-    aligned = torch.stack(list(applies.values())).any(0)
+        (total.sum() / len(found)).backward()
+    aligned = torch.stack(list(every[1].values())).any(0)
+    total, alignment, semantics, face = (share.gather(values) for values in (total, alignment, semantics, face))
     losses = {"total": total.mean(), "alignment": alignment.sum() / aligned.sum().clamp(min=1),
-              "semantics": semantics.mean(), "face": face.sum() / faces.found.sum()}
+              "semantics": semantics.mean(), "face": face.sum() / found.sum()}
     return Judgement(latents.grad, {k: v.item() for k, v in losses.items()},
-                     distances(probabilities, faces.found, target), int(faces.found.sum()))
+                     distances(probabilities_of_all, found, target), int(found.sum()))
 
 
 def class_changes(probabilities: dict[str, Tensor], labels: dict[str, Tensor], applies: dict[str, Tensor],

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fairness_core.adapter_files import saved_adapter
 from fairness_core.adapters import adapter_strength, attach_adapter, detach_adapter, save_adapter
 from fairness_core.attributes import TargetDistribution
 from fairness_core.average import MovingAverage
@@ -21,6 +22,7 @@ from fairness_core.files import write_atomically
 from fairness_core.gradients import accumulate_gradients, choose_timesteps, scheduler_coefficients, step_weights
 from fairness_core.models import Model
 from fairness_core.objective import Judgement, Reference, judge, look_at_originals
+from fairness_core.processes import Share, current_share
 from fairness_core.sampling import check_prompt, decode, denoise, draw_noise, to_uint8
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
@@ -39,39 +41,60 @@ class Run:
     optimizer: torch.optim.Optimizer
     average: MovingAverage
     step_weights: Tensor | None
+    share: Share = Share()
     step: int = 0
+    original_seconds: float = 0.0
     originals: dict[tuple[str, int], Reference] = field(default_factory=dict)
 
 
 def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Callable[[], bool] = lambda: False,
-             resume: bool = False) -> Iterator[Event]:
+             resume: bool = False, should_save: Callable[[], bool] = lambda: False) -> Iterator[Event]:
     """Tunes `model` towards the config's target and yields events; the caller owns progress and display.
 
     Writes folder/config.yaml, folder/checkpoint.safetensors and folder/adapter/. Stops within one step once
     `should_stop()` is true and keeps what was learned. `resume` continues from the folder's checkpoint, exactly
-    as if it had not been interrupted. The model is left as it was loaded, without adapter.
+    as if it had not been interrupted. `should_save` asks for a save after the current step. The model is left as it
+    was loaded, without adapter.
     Raises ConfigError, TargetError, PromptError or CheckpointError before the first event when the settings or the
     checkpoint cannot be used; OSError when the disk is full, which leaves what was saved before intact.
+    Under `accelerate launch` every process calls this with the same arguments: they share each prompt's images, and
+    the main one alone yields events and writes files.
     """
     run = start(model, config)
     try:
-        if resume:
-            run.step = load_checkpoint(folder, run.parameters, run.optimizer, run.average)
-        else:
-            forget_checkpoint(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "config.yaml", config.save)
-        yield Started(run.step, config.steps)
-        while run.step < config.steps and not should_stop():
-            yield take_step(run)
-            if run.step % config.film_strip_every == 0 or run.step == config.steps:
-                yield film_strip(run)
-            if run.step % config.checkpoint_every == 0:
-                yield Saved(run.step, save(run, folder))
-        reason = "completed" if run.step >= config.steps else "stopped"
-        yield Finished(run.step, reason, save(run, folder))
+        for event in advance(run, folder, should_stop, resume, should_save):
+            if run.share.is_main:
+                yield event
     finally:
         detach_adapter(model)
+
+
+def advance(run: Run, folder: Path, should_stop: Callable[[], bool], resume: bool,
+            should_save: Callable[[], bool]) -> Iterator[Event]:
+    """The steps of a started run, with their events; only the main process writes files."""
+    config = run.config
+    run.share.wait()  # the others may still look for a run in this folder
+    if resume:
+        run.step = load_checkpoint(folder, run.parameters, run.optimizer, run.average)
+    if run.share.is_main:
+        prepare(folder, config, resume)
+    yield Started(run.step, config.steps)
+    while run.step < config.steps and not run.share.any(should_stop()):
+        yield take_step(run)
+        if run.step % config.film_strip_every == 0 or run.step == config.steps:
+            yield film_strip(run)
+        if run.step % config.checkpoint_every == 0 or run.share.any(should_save()):
+            yield Saved(run.step, save(run, folder))
+    reason = "completed" if run.step >= config.steps else "stopped"
+    yield Finished(run.step, reason, save(run, folder))
+
+
+def prepare(folder: Path, config: FinetuneConfig, resume: bool) -> None:
+    """Writes the settings into the run's folder, which forgets an earlier run unless it is continued."""
+    if not resume:
+        forget_checkpoint(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "config.yaml", config.save)
 
 
 def start(model: Model, config: FinetuneConfig) -> Run:
@@ -82,6 +105,10 @@ def start(model: Model, config: FinetuneConfig) -> Run:
         raise ConfigError("Choose at least one concept or type a prompt.")
     for prompt in config.prompts:
         check_prompt(model.tokenizer, prompt, reserved=config.soft_tokens if config.tune == "tokens" else 0)
+    share = current_share(model.device)
+    if config.images_per_prompt < share.count:
+        raise ConfigError(f"images_per_prompt is {config.images_per_prompt} for {share.count} processes: "
+                          "give every process at least one image.")
     weights = None
     if config.gradient != "naive":
         weights = step_weights(scheduler_coefficients(model.scheduler, config.sampling_steps), config.gradient)
@@ -89,7 +116,8 @@ def start(model: Model, config: FinetuneConfig) -> Run:
         model, config.tune, rank=config.lora_rank, alpha=config.lora_alpha or config.lora_rank,
         targets=config.lora_targets, soft_tokens=config.soft_tokens, seed=config.seed)
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    return Run(model, config, targets, parameters, optimizer, MovingAverage.of(parameters, config.ema_decay), weights)
+    average = MovingAverage.of(parameters, config.ema_decay)
+    return Run(model, config, targets, parameters, optimizer, average, weights, share)
 
 
 def check_perceived(target: TargetDistribution, critics: Critics) -> None:
@@ -103,12 +131,13 @@ def check_perceived(target: TargetDistribution, critics: Critics) -> None:
 
 def take_step(run: Run) -> StepDone:
     """One update: every prompt of the step adds its gradient, then the adapter moves once."""
-    started = time.monotonic()
+    started, run.original_seconds = time.monotonic(), 0.0
     config = run.config
     prompts = prompts_of_step(config, run.step)
     judgements = [judged for i, prompt in enumerate(prompts) if (judged := add_gradient(run, prompt, i))]
     skipped = "" if judgements else "no face was found in any image"
     if judgements:
+        run.share.sum_gradients(run.parameters)
         for parameter in run.parameters:
             parameter.grad /= len(prompts)
         norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm)
@@ -121,26 +150,30 @@ def take_step(run: Run) -> StepDone:
     run.step += 1
     return StepDone(run.step, config.steps, time.monotonic() - started, prompts[0],
                     mean_of([j.losses for j in judgements]), mean_of([j.distance for j in judgements]),
-                    config.images_per_prompt * len(prompts), sum(j.faces_found for j in judgements), skipped)
+                    config.images_per_prompt * len(prompts), sum(j.faces_found for j in judgements), skipped,
+                    run.original_seconds)
 
 
 def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
-    """Samples one prompt with the adapter and accumulates the gradient of its losses in the parameters."""
+    """Samples this process's images of a prompt with the adapter; their losses' gradient accumulates in .grad."""
     model, config = run.model, run.config
     rng = np.random.default_rng([config.seed, run.step, index])
     batch = int(rng.integers(config.noise_batches)) if config.noise_batches else run.step
     first = FIRST_TRAINING_NUMBER + batch * config.images_per_prompt
-    numbers = range(first, first + config.images_per_prompt)
+    numbers = range(first, first + config.images_per_prompt)[run.share.own(config.images_per_prompt)]
     noise = draw_noise(prompt, numbers, config.seed, model.latent_shape).to(model.device)
     with model.autocast():
         if (prompt, batch) not in run.originals:
+            before = time.monotonic()
             run.originals[prompt, batch] = paint_originals(run, prompt, noise)
+            run.original_seconds += time.monotonic() - before
         reference = run.originals[prompt, batch]
         conditioning = condition(model, prompt, config.guidance_scale)
         naive = config.gradient == "naive"
         with torch.set_grad_enabled(naive):
             trajectory = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps)
-        judged = judge(model.critics, model.vae, trajectory.latents, reference, run.targets[prompt], config.losses, rng)
+        judged = judge(model.critics, model.vae, trajectory.latents, reference, run.targets[prompt], config.losses, rng,
+                       run.share)
         if judged is None:
             return None
         if naive:
@@ -181,12 +214,14 @@ def film_strip(run: Run) -> FilmStrip:
     noise = draw_noise(prompt, range(FILM_IMAGES), config.seed, model.latent_shape).to(model.device)
     with run.average.applied(run.parameters), model.autocast():
         conditioning = condition(model, prompt, config.guidance_scale)
-        latents = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps).latents
+        latents = denoise(model.unet, model.scheduler, noise, conditioning, config.steps_shown).latents
         return FilmStrip(run.step, prompt, to_uint8(decode(model.vae, latents)))
 
 
 def save(run: Run, folder: Path) -> Path:
-    """Checkpoint first, then the averaged adapter; returns the adapter's file."""
+    """Checkpoint first, then the averaged adapter, by the main process; returns the adapter's file."""
+    if not run.share.is_main:
+        return saved_adapter(folder / "adapter")
     save_checkpoint(folder, run.step, run.parameters, run.optimizer, run.average)
     with run.average.applied(run.parameters):
         return save_adapter(run.model, folder / "adapter")

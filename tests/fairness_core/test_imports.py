@@ -33,8 +33,8 @@ def test_an_app_file_imports_the_engine_and_nothing_else_of_the_project(path):
     assert not imported(path) & {"mini_world", "tests", "benchmarks"}
 
 
-def test_only_adapters_know_peft():
-    assert [path.stem for path in ENGINE if "peft" in imported(path)] == ["adapters"]
+def test_only_lora_knows_peft():
+    assert [path.stem for path in ENGINE if "peft" in imported(path)] == ["lora"]
 
 
 @pytest.mark.slow
