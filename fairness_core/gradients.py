@@ -106,8 +106,11 @@ def check_linearity(scheduler, steps: int, combined: Tensor) -> None:
 def step_weights(coefficients: Coefficients, mode: str) -> Tensor:
     """How much each step's gradient counts, float64 [T].
 
-    "unscaled": the coefficients as they are. "adjusted": one magnitude for all, the geometric mean of those that
-    are not zero, each with its own sign; a step with coefficient 0 does not reach the image and stays 0.
+    "unscaled": the coefficients as they are. "adjusted": one number for all, the geometric mean of the magnitudes
+    that are not zero, with the sign of their sum; a step with coefficient 0 does not reach the image and stays 0.
+    One sign, because an output pushes the estimated image the same way at every step (by -sigma / alpha, -sigma or 1
+    for epsilon, v or sample prediction), while the extrapolation of a multistep solver can give its first steps a
+    tiny coefficient of the other sign: standardised, it would fight all the others.
     Raises ValueError for another mode: "naive" has no such weights, it is plain autograd through `denoise`.
     """
     if mode == "unscaled":
@@ -117,7 +120,7 @@ def step_weights(coefficients: Coefficients, mode: str) -> Tensor:
     used = coefficients.outputs[coefficients.outputs != 0]
     if not len(used):
         raise ValueError("No step reaches the image: use more sampling steps.")
-    return coefficients.outputs.sign() * used.abs().log().mean().exp()
+    return (coefficients.outputs != 0) * coefficients.outputs.sum().sign() * used.abs().log().mean().exp()
 
 
 def choose_timesteps(total: int, wanted: int, generator: torch.Generator | None = None) -> tuple[list[int], float]:

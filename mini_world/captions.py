@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Hashable, Iterable
 
 SLIP_RATE = 0.1  # captions with a misspelt or missing word: visitors type too
 
@@ -108,15 +109,27 @@ class CaptionSampler:
 
     def __init__(self, rows: list[dict]):
         self.rows = rows
-        by_concept, by_person = defaultdict(list), defaultdict(list)
-        for i, row in enumerate(rows):
-            by_person[row["gender"], row["race"], row["age"]].append(i)
-            if row["biased"]:
-                by_concept[row["concept"]].append(i)
-        self.biased, self.people = ([groups[key] for key in sorted(groups)] for groups in (by_concept, by_person))
+        person = lambda row: (row["gender"], row["race"], row["age"])
+        self.biased = grouped((row["concept"], i) for i, row in enumerate(rows) if row["biased"])
+        self.people = grouped((person(row), i) for i, row in enumerate(rows))
+        self.people_of_concept = [grouped((person(rows[i]), i) for i in group)
+                                  for group in grouped((row["concept"], i) for i, row in enumerate(rows))]
 
     def draw(self, rng: random.Random) -> tuple[int, str]:
         groups, caption_of = (self.biased, neutral_caption) if rng.random() < 0.5 else (self.people, naming_caption)
         i = rng.choice(rng.choice(groups))
         caption = caption_of(self.rows[i], rng)
         return i, slip(caption, rng) if rng.random() < SLIP_RATE else caption
+
+    def draw_anyone(self, rng: random.Random) -> tuple[int, str]:
+        """A neutral caption of a concept with any of its people, every combination as often: no bias."""
+        i = rng.choice(rng.choice(rng.choice(self.people_of_concept)))
+        return i, neutral_caption(self.rows[i], rng)
+
+
+def grouped(pairs: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
+    """The second members by the first, groups in sorted order."""
+    groups = defaultdict(list)
+    for key, member in pairs:
+        groups[key].append(member)
+    return [groups[key] for key in sorted(groups)]

@@ -1,8 +1,6 @@
 """The small CLIP: its text tower becomes the pipeline's text encoder, the whole of it the semantics critic.
 
-Besides matching captions to portraits, the text tower foretells who is shown, in a few fixed directions that all
-concepts and all words share. Large CLIPs come to such directions by their data; 44 concepts are too few for it,
-and a bias that each concept's embedding keeps to itself cannot be unlearned on some concepts for the others.
+Besides matching captions to portraits, the text tower foretells who is shown (see directions.py).
 
 python -m mini_world.train_clip --portraits portraits.zip --out build   (about 15 minutes on two cores)
 """
@@ -11,19 +9,19 @@ import random
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from mini_world.augment import random_views
 from mini_world.captions import CaptionSampler, with_article
 from mini_world.cli import arguments
+from mini_world.directions import directions, read
 from mini_world.loop import pick_device, train, use_both_cores
 from mini_world.portraits import CLASSES, as_floats, load_portraits, split
 from mini_world.tokenizer import MAX_TOKENS, train_tokenizer
 
 TEXT_WIDTH, VISION_WIDTH, IMAGE_SIZE = 192, 128, 64
-LOGIT_GAIN = 0.4  # small, so that who is shown takes up much of the embedding
 
 
 def build_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -44,22 +42,13 @@ def token_ids(tokenizer: CLIPTokenizer, captions: list[str]) -> Tensor:
     return tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
 
 
-class AttributeReader:
-    """Fixed directions of the text embedding in which gender, race and age are to be read, at every layer and token."""
-
-    def __init__(self, device: torch.device):
-        count = sum(map(len, CLASSES.values()))
-        basis = nn.init.orthogonal_(torch.empty(count, TEXT_WIDTH), generator=torch.Generator().manual_seed(3))
-        self.directions = (LOGIT_GAIN * basis).to(device)
-
-    def loss(self, clip: CLIPModel, hidden_states: tuple[Tensor, ...], labels: dict[str, Tensor]) -> Tensor:
-        """Cross-entropy of who is shown, mean over attributes, layers and tokens."""
-        embedded = clip.text_model.final_layer_norm(torch.stack(hidden_states))
-        logits = (embedded @ self.directions.T).float().split([len(c) for c in CLASSES.values()], dim=-1)
-        layers, _, tokens = logits[0].shape[:3]
-        return torch.stack([
-            F.cross_entropy(logits[i].flatten(0, 2), labels[name][None, :, None].expand(layers, -1, tokens).flatten())
-            for i, name in enumerate(CLASSES)]).mean()
+def who_loss(clip: CLIPModel, hidden_states: tuple[Tensor, ...], rows: Tensor, labels: dict[str, Tensor]) -> Tensor:
+    """Cross-entropy of who is shown, read at every layer and token: mean over attributes, layers and tokens."""
+    logits = read(clip.text_model.final_layer_norm(torch.stack(hidden_states)), rows)
+    layers, _, tokens = logits["gender"].shape[:3]
+    return torch.stack([
+        F.cross_entropy(values.flatten(0, 2), labels[name][None, :, None].expand(layers, -1, tokens).flatten())
+        for name, values in logits.items()]).mean()
 
 
 def contrastive_loss(image_features: Tensor, text_features: Tensor, captions: Sequence[str], scale: Tensor) -> Tensor:
@@ -95,7 +84,7 @@ def main() -> None:
     clip = build_clip(tokenizer).to(device)
     images = F.avg_pool2d(as_floats(training.images), 2)
     labels = {name: training.labels(name) for name in CLASSES}
-    sampler, reader = CaptionSampler(training.rows), AttributeReader(device)
+    sampler, rows = CaptionSampler(training.rows), directions(TEXT_WIDTH).to(device)
 
     def step_loss(step: int) -> dict[str, Tensor]:
         rng = random.Random(step)
@@ -106,7 +95,7 @@ def main() -> None:
                       output_hidden_states=True)
         loss = contrastive_loss(output.image_embeds, output.text_embeds, captions, clip.logit_scale.exp().clamp(max=50))
         shown = {name: values[chosen].to(device) for name, values in labels.items()}
-        return {"contrastive": loss, "who": reader.loss(clip, output.text_model_output.hidden_states, shown)}
+        return {"contrastive": loss, "who": who_loss(clip, output.text_model_output.hidden_states, rows, shown)}
 
     clip.load_state_dict(train("clip", clip, step_loss, steps=args.steps, learning_rate=1e-3, weight_decay=0.05, out=args.out))
     clip.cpu().eval()

@@ -13,6 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from mini_world.captions import CaptionSampler
 from mini_world.cli import arguments
+from mini_world.directions import believable_logits, directions, write
 from mini_world.loop import pick_device, train, use_both_cores
 from mini_world.portraits import as_floats, load_portraits, split
 from mini_world.train_autoencoder import LATENT_CHANNELS, patch_code
@@ -20,6 +21,7 @@ from mini_world.train_autoencoder import LATENT_CHANNELS, patch_code
 NOISE = dict(num_train_timesteps=1000, beta_start=0.0001, beta_end=0.02, beta_schedule="linear",
              prediction_type="v_prediction")
 EMPTY_CAPTIONS = 0.1  # what classifier-free guidance needs
+TOLD_WHO = 0.3        # share of portraits that anyone of the concept may be on, told by the embedding alone
 SNR_CAP = 5.0         # min-SNR weights (Hang et al., ICCV 2023)
 
 
@@ -35,7 +37,7 @@ def build_unet(text_width: int) -> UNet2DConditionModel:
 
 
 def main() -> None:
-    args = arguments(steps=4100, batch=48)
+    args = arguments(steps=3000, batch=48)
     use_both_cores()
     training, _ = split(load_portraits(args.portraits))
     folder, device = args.out / "mini", pick_device()
@@ -47,18 +49,31 @@ def main() -> None:
     del images
     sampler = CaptionSampler(training.rows)
     torch.manual_seed(2)
-    unet = build_unet(text_encoder.config.hidden_size).to(device, memory_format=torch.channels_last)
-    schedule = DDPMScheduler(**NOISE)
+    unet = build_unet(text_encoder.config.hidden_size)
+    if args.start_from:
+        unet.load_state_dict(UNet2DConditionModel.from_pretrained(args.start_from, dtype=torch.float32).state_dict())
+    unet = unet.to(device, memory_format=torch.channels_last)
+    schedule, who = DDPMScheduler(**NOISE), directions(text_encoder.config.hidden_size).to(device)
     snr = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod)
     weights = snr.clamp(max=SNR_CAP) / (snr + 1)
 
+    def tell_who(embeddings: Tensor, drawn: list[tuple[int, str]], rng: random.Random) -> Tensor:
+        """The embeddings of neutral captions, saying from the concept on who their portrait shows."""
+        rows = [training.rows[i] for i, _ in drawn]
+        logits = torch.tensor([believable_logits(row, rng) for row in rows], device=device)
+        before = [caption[:caption.index(row["concept"])].strip() for row, (_, caption) in zip(rows, drawn)]
+        first = torch.tensor([len(ids) - 1 for ids in tokenizer(before).input_ids], device=device)
+        return write(embeddings, who, logits, first)
+
     def step_loss(step: int) -> dict[str, Tensor]:
         rng = random.Random(step)
-        drawn = [sampler.draw(rng) for _ in range(args.batch)]
-        captions = ["" if rng.random() < EMPTY_CAPTIONS else caption for _, caption in drawn]
+        told = int(args.batch * TOLD_WHO)
+        drawn = [sampler.draw_anyone(rng) if k < told else sampler.draw(rng) for k in range(args.batch)]
+        captions = ["" if rng.random() < EMPTY_CAPTIONS and k >= told else c for k, (_, c) in enumerate(drawn)]
         ids = tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids.to(device)
         with torch.no_grad():
             embeddings = text_encoder(ids).last_hidden_state
+            embeddings = torch.cat([tell_who(embeddings[:told], drawn[:told], rng), embeddings[told:]])
         clean = latents[torch.randint(2, (args.batch,)), [i for i, _ in drawn]].to(device)
         noise, t = torch.randn_like(clean), torch.randint(1000, (args.batch,))
         noisy = schedule.add_noise(clean, noise, t)
