@@ -27,7 +27,7 @@ def painted(engine: Engine, model: Any, request: JobRequest, adapter: Path | Non
     for first, prompts in groupby(wanted, first_number):
         for comparison in engine.compare(
                 model, list(prompts), range(first, request.images), request.seed, adapter, strength=request.strength,
-                sampling_steps=request.config.sampling_steps, guidance_scale=request.config.guidance_scale,
+                sampling_steps=request.config.steps_shown, guidance_scale=request.config.guidance_scale,
                 should_stop=should_stop):
             prompt = comparison.prompt
             comparison = replace(comparison, held_out=is_held_out(prompt, request.config.prompts))

@@ -47,6 +47,17 @@ OUTCOMES = ("Shares of each class before (hollow) and after (filled), with the t
             "is unsure and pictures without a face stand apart.")
 JOINT_PLOT = "How often two attributes are perceived together; the target is shown when both are controlled."
 
+MUST_NOT_MOVE = """
+## What must not move
+A fair model still paints what is asked for. These prompts name who is to be seen, or show no person at all: the finetune
+should leave them alone. Each is painted before and after from the same noises. **Agree** is the share of faces in which
+the classifier perceives everything the prompt says (in a scene: pictures without a face), with its 95 % interval.
+**Lost** and **won** count pictures that agreed only before, or only after; *p* is how often chance alone would split them
+so unevenly (exact McNemar test). **CLIP-I** is how alike the pictures are (1: the same).
+"""
+EMPTY_MOVED = """<div class="empty"><strong>Not painted yet.</strong><br>Press the button: the panel is painted by the run
+that the Balance page shows, 16 images a prompt and model.</div>"""
+
 TABLE_NOTE = """
 **Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), over faces found.
 **Distance**: how far from the target (half the L1 distance; 0: reached). **Floor**: what a perfectly fair model would

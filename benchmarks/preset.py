@@ -62,7 +62,7 @@ def run_preset(model: Model, preset: Preset, folder: RunFolder) -> float:
 
 def measure(model: Model, preset: Preset, folder: RunFolder, prompts: list[str], images: int) -> list[PromptComparison]:
     config = preset.config
-    return list(compare(model, prompts, range(images), config.seed, folder.adapter, sampling_steps=config.sampling_steps,
+    return list(compare(model, prompts, range(images), config.seed, folder.adapter, sampling_steps=config.steps_shown,
                         guidance_scale=config.guidance_scale, finetuned_on=config.prompts))
 
 

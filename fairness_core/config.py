@@ -58,6 +58,8 @@ class FinetuneConfig:
     lora_rank, lora_alpha: LoRA counts alpha / rank times; alpha 0 means as large as the rank. lora_targets: the text
     encoder's parts that get LoRA, "attention" and "mlp"; the U-Net's are its attention.
     gradient: "adjusted", "naive" or "unscaled".
+    sampling_steps: denoising steps of the images trained on; comparison_steps: of those that people look at and that
+    are measured (0: as many as sampling_steps).
     timesteps_per_update: how many of the sampling_steps carry gradient (0: all).
     unconditional_gradient: whether the empty prompt's branch of the guidance carries gradient too (exact), or not (cheaper).
     noise_batches: how many different batches of noises a prompt has (0: a new one every time); the original's
@@ -83,6 +85,7 @@ class FinetuneConfig:
     images_per_prompt: int = 16
     prompts_per_step: int = 1
     sampling_steps: int = 10
+    comparison_steps: int = 0
     timesteps_per_update: int = 3
     guidance_scale: float = 4.0
     gradient: str = "adjusted"
@@ -98,7 +101,7 @@ class FinetuneConfig:
         for name in POSITIVE:
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be above 0.")
-        for name in ("weight_decay", "noise_batches", "seed", "lora_alpha"):
+        for name in ("weight_decay", "noise_batches", "seed", "lora_alpha", "comparison_steps"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must not be negative.")
         if not 0 <= self.ema_decay < 1:
@@ -132,6 +135,11 @@ class FinetuneConfig:
     def own_targets(self) -> dict[str, TargetDistribution]:
         """The targets of the prompts that have their own. Raises TargetError, which names the prompt."""
         return {prompt: self.target(prompt) for prompt in self.targets_by_prompt}
+
+    @property
+    def steps_shown(self) -> int:
+        """Denoising steps of the images that people look at and that are measured."""
+        return self.comparison_steps or self.sampling_steps
 
     def save(self, path: Path) -> None:
         path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False))

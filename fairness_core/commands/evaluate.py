@@ -64,7 +64,7 @@ def measure(model: Model, config: FinetuneConfig, prompts: list[str], options: N
             should_stop) -> list[PromptComparison]:
     comparisons = []
     for comparison in compare(model, prompts, range(options.images), config.seed, adapter, options.strength,
-                              sampling_steps=config.sampling_steps, guidance_scale=config.guidance_scale,
+                              sampling_steps=config.steps_shown, guidance_scale=config.guidance_scale,
                               should_stop=should_stop, finetuned_on=config.prompts):
         comparisons.append(comparison)
         print(f"guidance {config.guidance_scale:g}  {len(comparisons)}/{len(prompts)}  faces "
@@ -80,5 +80,5 @@ def keep(folder: RunFolder, config: FinetuneConfig, comparisons: list[PromptComp
         save_about(folder, About(
             f"Evaluation for {' x '.join(config.target().names)}", machine=machine(), model=config.model,
             date=datetime.now().astimezone().isoformat(timespec="seconds"),
-            note=f"{what}, strength {options.strength:g}, guidance scale {config.guidance_scale:g}, seed {config.seed}"))
+            note=f"{what}, strength {options.strength:g}, guidance {config.guidance_scale:g}, seed {config.seed}"))
     save_comparisons(folder, comparisons)

@@ -21,7 +21,7 @@ def run(options: Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     with stoppable("after this prompt; what was painted is kept.") as should_stop:
         painted = generate(model, prompts, range(options.images), config.seed, options.adapter, options.strength,
-                           sampling_steps=config.sampling_steps, guidance_scale=config.guidance_scale)
+                           sampling_steps=config.steps_shown, guidance_scale=config.guidance_scale)
         for place, (prompt, images) in enumerate(painted, 1):
             stem = f"{place:02d}-{file_stem(prompt)}"
             for number, image in enumerate(images):

@@ -30,7 +30,7 @@ def model_card(config: FinetuneConfig, table: Sequence[dict], about: About) -> s
     return CARD.format(
         matter=yaml.safe_dump(matter, sort_keys=False).strip(), title=about.title, model=about.model, source=source,
         note=about.note, target=markdown_table(["Attribute", "Class", "Target"], target_rows(config)),
-        prompt=repr(prompt), steps=config.sampling_steps, guidance=config.guidance_scale, origin=origin, reading=READING,
+        prompt=repr(prompt), steps=config.steps_shown, guidance=config.guidance_scale, origin=origin, reading=READING,
         measures=markdown_table(*printed(table)) if table else "Nothing was compared yet.",
         settings=markdown_table(["Setting", "Value"], settings_rows(config)))
 

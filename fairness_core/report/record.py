@@ -14,7 +14,8 @@ from fairness_core.results import ImageSet, PromptComparison
 
 def results_record(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict:
     """settings: what the pictures depend on; table: see metrics_table; prompts; verdicts on the tuned pictures."""
-    settings = {name: getattr(config, name) for name in ("model", "guidance_scale", "sampling_steps", "seed")}
+    settings = {name: getattr(config, name) for name in ("model", "guidance_scale", "seed")}
+    settings["sampling_steps"] = config.steps_shown
     return {"settings": settings, "table": metrics_table(comparisons, config.target(), config.own_targets()),
             "prompts": [prompt_record(c) for c in comparisons],
             "verdicts": {name: asdict(told) for name, told in verdicts(comparisons, config).items()}}
