@@ -1,5 +1,6 @@
 """Loads a Stable Diffusion and its critics into one bundle. The registry is assets/models.yaml."""
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ def load_model(name: str, *, device: torch.device | None = None, precision: torc
     entry = entries[name]
     if entry.unavailable:
         raise ModelError(f"{entry.label} cannot be used here: {entry.unavailable}")
-    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or own_device()
     folder = ASSETS / entry.folder
     pipeline = StableDiffusionPipeline.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True, safety_checker=None, requires_safety_checker=False)
@@ -97,6 +98,13 @@ def load_model(name: str, *, device: torch.device | None = None, precision: torc
     prepare_for_speed(pipeline.unet, pipeline.vae, device)
     return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, pipeline.scheduler,
                  load_critics(folder, device), device, precision or fast_precision(device))
+
+
+def own_device() -> torch.device:
+    """A GPU of this process's own where there are several, by the launcher's LOCAL_RANK; the CPU without one."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
 def prepare_for_speed(unet: nn.Module, vae: nn.Module, device: torch.device) -> None:

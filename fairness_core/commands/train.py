@@ -8,6 +8,7 @@ from fairness_core.commands.common import DONE, INTERRUPTED, changed, load_setti
 from fairness_core.config import ConfigError, FinetuneConfig
 from fairness_core.events import Event, Finished, Saved, Started, StepDone
 from fairness_core.models import load_model
+from fairness_core.processes import current_share
 from fairness_core.runs import RunError, RunFolder, append_event, read_config, read_events, save_about
 from fairness_core.training import finetune
 
@@ -22,11 +23,17 @@ def run(options: Namespace) -> int:
             if line := words(event):
                 print(line, flush=True)
         stopped = should_stop()
+    if current_share(model.device).is_main:
+        tell(folder, config)
+    return INTERRUPTED if stopped else DONE
+
+
+def tell(folder: RunFolder, config: FinetuneConfig) -> None:
+    """Writes what the history says about the run."""
     seconds = {event.step: event.seconds for event in read_events(folder) if isinstance(event, StepDone)}
     save_about(folder, About(f"Finetuned for {' x '.join(config.target().names)}", machine=machine(),
                              date=datetime.now().astimezone().isoformat(timespec="seconds"),
                              seconds=sum(seconds.values()), model=config.model))
-    return INTERRUPTED if stopped else DONE
 
 
 def settings(options: Namespace, folder: RunFolder) -> FinetuneConfig:
