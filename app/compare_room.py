@@ -6,23 +6,26 @@ from typing import Any
 import gradio as gr
 
 from app import help as words
-from app import measures, pictures, render, settings
+from app import compare_figures, measures, pictures, render
 from app.handlers import Desk
 from app.job_files import JobView
-from app.page import Page, Piece, Updates, Values, title
+from app.more_part import MorePart
+from app.page import Page, Piece, Values, title
+from app.pair_part import PairPart
 from app.theme import ENLARGE
 from fairness_core import runs
 from fairness_core.attributes import load_attributes
-from fairness_core.plots import distribution_plot
+from fairness_core.plots import distribution_plot, outcome_bars
 
-MORE_IMAGES = 32
+SORTS = [("Name", "name"), ("Before", "before"), ("After", "after")]
 
 
 class CompareRoom:
-    view_inputs = ("prompt", "bars", "plot_class", "sort")
-
     def __init__(self, desk: Desk):
         self.desk = desk
+        self.pair, self.more = self.parts = (PairPart(desk), MorePart(desk))
+        self.own_inputs = ("prompt", "bars", "plot_class", "sort", "joint_pair")
+        self.view_inputs = (*self.own_inputs, *(name for part in self.parts for name in part.view_inputs))
 
     def build(self, page: Page) -> None:
         title(3, "Compare")
@@ -30,38 +33,51 @@ class CompareRoom:
         with gr.Column(visible=False, elem_id="compare") as page["compare"]:
             page["origin"] = gr.HTML("", elem_id="origin")
             page["verdict"] = gr.HTML("", elem_id="verdict")
-            page["more_images"] = gr.Button("Generate 32 more images per prompt", size="md", elem_id="more-images")
-            with gr.Row():
-                page["prompt"] = gr.Dropdown([], label="Prompt", info=words.SHOWN_PROMPT, elem_id="prompt",
-                                             min_width=220)
-                attributes = load_attributes().values()
-                page["bars"] = gr.CheckboxGroup([(a.label, a.name) for a in attributes], value=["gender"],
-                                                label="Bars shown", info=words.SHOWN_BARS, elem_id="bars",
-                                                min_width=300)
-            gr.HTML('<div class="note">Left: original. Right: debiased, same noise. Press a pair to enlarge it.</div>')
-            page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load=ENLARGE)
-            with gr.Row():
-                page["plot_class"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1],
-                                                 label="Plotted", info=words.PLOT_CLASS, elem_id="plot-class",
-                                                 min_width=280)
-                page["sort"] = gr.Radio([("Name", "name"), ("Before", "before"), ("After", "after")], value="before",
-                                        label="Sorted by", info=words.SORT, elem_id="sort", min_width=280)
-            page["distribution"] = gr.Plot(show_label=False, elem_id="distribution")
-            page["table"] = gr.HTML("", elem_id="table")
-            gr.Markdown(words.TABLE_NOTE, elem_classes="note")
-            with gr.Row(equal_height=False) as page["dial"]:
-                page["strength"] = gr.Slider(0, 1.5, 1.0, step=.1, label="Strength", info=words.STRENGTH, scale=3,
-                                             elem_id="strength", buttons=[], min_width=280)
-                page["rerender"] = gr.Button("Render again", elem_id="rerender", elem_classes="low", min_width=120)
+            self.more.build_button(page)
+            self.build_pictures(page)
+            self.pair.build(page)
+            self.more.build(page)
+            self.build_figures(page)
             with gr.Row():
                 page["adapter"] = gr.DownloadButton("Download adapter (safetensors)", elem_id="download-adapter")
                 page["archive"] = gr.DownloadButton("Download everything (zip)", elem_id="download-archive")
 
+    def build_pictures(self, page: Page) -> None:
+        attributes = load_attributes().values()
+        with gr.Row():
+            page["prompt"] = gr.Dropdown([], label="Prompt", info=words.SHOWN_PROMPT, elem_id="prompt", min_width=220)
+            page["bars"] = gr.CheckboxGroup([(a.label, a.name) for a in attributes], value=["gender"],
+                                            label="Bars shown", info=words.SHOWN_BARS, elem_id="bars", min_width=300)
+        gr.HTML('<div class="note">Left: original. Right: debiased, same noise. Press a pair to enlarge it.</div>')
+        page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load=ENLARGE)
+
+    def build_figures(self, page: Page) -> None:
+        gr.HTML("<h3>Prompt by prompt</h3>", elem_classes="part-title")
+        with gr.Row():
+            page["plot_class"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1],
+                                             label="Plotted", info=words.PLOT_CLASS, elem_id="plot-class",
+                                             min_width=280)
+            page["sort"] = gr.Radio(SORTS, value="before", label="Sorted by", info=words.SORT, elem_id="sort",
+                                    min_width=280)
+        page["distribution"] = gr.Plot(show_label=False, elem_id="distribution")
+        gr.HTML("<h3>All prompts together</h3>", elem_classes="part-title")
+        pairs = compare_figures.attribute_pairs()
+        with gr.Row(equal_height=False):
+            with gr.Column(min_width=300):
+                gr.HTML(f'<div class="note">{words.OUTCOMES}</div>')
+                page["outcomes"] = gr.Plot(show_label=False, elem_id="outcomes")
+            with gr.Column(min_width=300):
+                page["joint_pair"] = gr.Dropdown(pairs, value=pairs[0][1], label="Combinations of", info=words.JOINT_PLOT,
+                                                 elem_id="joint-pair")
+                page["joint"] = gr.Plot(show_label=False, elem_id="joint")
+        page["table"] = gr.HTML("", elem_id="table")
+        gr.Markdown(words.TABLE_NOTE, elem_classes="note")
+
     def wire(self, page: Page) -> None:
-        for name in self.view_inputs:
+        for name in self.own_inputs:
             page.on(page[name].input, self.desk.refresh, page.view_inputs)
-        page.asks(page["rerender"].click, self.rerender, ("strength",))
-        page.asks(page["more_images"].click, self.more_images)
+        for part in self.parts:
+            part.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """A prompt that is not among the compared ones falls back to the first."""
@@ -70,13 +86,10 @@ class CompareRoom:
             return {"empty": Piece(True, lambda: gr.update(visible=True)),
                     "compare": Piece(False, lambda: gr.update(visible=False))}
         comparisons = shown.comparisons
-        which = (shown.job_id, shown.step, len(comparisons))
+        which = compare_figures.identity(shown)
         chosen = next((c for c in comparisons if c.prompt == values["prompt"]), comparisons[0])
         bars = [b for b in load_attributes() if b in values["bars"]]
-        attribute, class_name = values["plot_class"].split(":")
-        target = measures.target_share(shown.request.config, attribute, class_name)
         origin = render.shown_label(shown, self.recorded_about(shown))
-        strip = (which, chosen.prompt, tuple(bars))
         adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter
         archive = self.archive_of(shown)
         return {
@@ -86,27 +99,24 @@ class CompareRoom:
             "verdict": Piece(which, lambda: measures.verdicts(measures.judge(comparisons, shown.request.config))),
             "prompt": Piece((which, chosen.prompt), lambda: gr.update(
                 choices=render.prompt_choices(comparisons), value=chosen.prompt)),
-            "pairs": Piece(strip, lambda: pictures.pairs(chosen, bars)),
-            "distribution": Piece((which, attribute, class_name, values["sort"]), lambda: distribution_plot(
-                comparisons, load_attributes()[attribute], class_name, target, values["sort"])),
+            "pairs": Piece((which, chosen.prompt, tuple(bars)), lambda: pictures.pairs(chosen, bars)),
             "table": Piece(which, lambda: measures.table(comparisons, shown.request.config)),
             "adapter": Piece(str(adapter), lambda: download(adapter)),
             "archive": Piece(str(archive), lambda: download(archive)),
-            "dial": Piece(adapter is not None, lambda: gr.update(visible=adapter is not None)),
-            "more_images": Piece((which, "wanted"), lambda: gr.update(
-                visible=measures.images_wanted(measures.judge(comparisons, shown.request.config)) > 0)),
+            **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values), **self.more.pieces(shown),
         }
 
-    def rerender(self, values: Values) -> Updates:
-        """The pictures on show again, with another strength of the adapter."""
-        return self.desk.submitting(values, lambda: self.desk.runner.submit(settings.again(
-            self.desk.shown(self.desk.view_of(values["job_id"])), strength=float(values["strength"]))))
-
-    def more_images(self, values: Values) -> Updates:
-        def ask() -> str:
-            shown = self.desk.shown(self.desk.view_of(values["job_id"]))
-            return self.desk.runner.submit(settings.again(shown, images=shown.request.images + MORE_IMAGES))
-        return self.desk.submitting(values, ask)
+    def figures(self, shown: JobView, values: Values) -> dict[str, Piece]:
+        comparisons, config, which = shown.comparisons, shown.request.config, compare_figures.identity(shown)
+        name, class_name = values["plot_class"].split(":")
+        attribute, sort, pair = load_attributes()[name], values["sort"], values["joint_pair"]
+        return {
+            "distribution": Piece((which, name, class_name, sort), lambda: distribution_plot(
+                comparisons, attribute, class_name, measures.target_share(config, name, class_name), sort)),
+            "outcomes": Piece((which, name), lambda: outcome_bars(
+                comparisons, attribute, compare_figures.marginal_target(config, name))),
+            "joint": Piece((which, pair), lambda: compare_figures.joint_figure(comparisons, config, pair)),
+        }
 
     def archive_of(self, shown: JobView) -> Path | None:
         """The zip of the finetune on show, once it was made."""

@@ -21,7 +21,7 @@ def correct(runner: JobRunner, job_id: str, corrections: Sequence[Correction]) -
     """
     view = runner.view(job_id)
     if view.recorded:
-        raise JobError("A recorded run stays as it is: press Paint again to get a comparison of your own to correct.")
+        raise JobError("A recorded run stays as it is: press “Paint again” below to get a comparison of your own to correct.")
     if view.is_active:
         raise JobError("This comparison is still being painted: correct it when it is done.")
     folder = runs.run_path(runner.runs_root, job_id)

@@ -13,6 +13,7 @@ from app.engine import Engine
 from app.finetune_room import FinetuneRoom
 from app.handlers import Desk
 from app.jobs import JobRunner
+from app.must_not_move_room import MustNotMoveRoom
 from app.page import QUIET, Page
 from app.progress_room import ProgressRoom
 from app.runs_room import RunsRoom
@@ -27,8 +28,9 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
     """
     runner = JobRunner(engine, runs_root, recorded_root)
     desk = Desk(runner)
-    target, finetune, shared, progress, compare, kept = desk.rooms = [
-        room(desk) for room in (TargetRoom, FinetuneRoom, SettingsRoom, ProgressRoom, CompareRoom, RunsRoom)]
+    target, finetune, shared, progress, compare, *tabs = desk.rooms = [
+        room(desk) for room in (TargetRoom, FinetuneRoom, SettingsRoom, ProgressRoom, CompareRoom, MustNotMoveRoom,
+                                RunsRoom)]
     page = Page(("job_id", "seen", *(name for room in desk.rooms for name in room.view_inputs)))
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
         gr.Markdown(words.INTRO)
@@ -46,7 +48,8 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
                         shared.build(page)
                         progress.build(page)
                         compare.build(page)
-            kept.build(page)
+            for room in tabs:
+                room.build(page)
             with gr.Tab("About"):
                 gr.Markdown(words.ABOUT)
         for room in desk.rooms:

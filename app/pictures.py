@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from app.text import plain
-from fairness_core.annotate import annotate_set
+from fairness_core.annotate import annotate, annotate_set
 from fairness_core.attributes import load_attributes
 from fairness_core.events import FilmStrip
-from fairness_core.plots import concept_name
+from fairness_core.plots import SURE, concept_name
 from fairness_core.results import ImageSet, PromptComparison
 
-FILM_ROWS, FILM_IMAGES = 8, 8
+FILM_ROWS, FILM_IMAGES, LARGE = 8, 8, 512
 
 
 def film(strips: Sequence[FilmStrip]) -> str:
@@ -60,8 +60,24 @@ def perceived(images: ImageSet, i: int, shown: Sequence[str]) -> str:
     for name in shown or known:
         if name in images.probabilities:
             p = images.probabilities[name][i]
-            parts.append(f"{known[name].classes[int(p.argmax())].label} {100 * p.max():.0f} %")
+            unsure = " (unsure)" if p.max() < SURE else ""
+            parts.append(f"{known[name].classes[int(p.argmax())].label} {100 * p.max():.0f} %{unsure}")
     return ", ".join(parts)
+
+
+def large(comparison: PromptComparison, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Original and debiased of one noise with box and number, uint8 [512, w, 3] each."""
+    first, second = (
+        annotate(images.images[place], images.numbers[place], bool(images.found[place]), images.boxes[place], {}, (), LARGE)
+        for images in (comparison.original, comparison.tuned))
+    return first, second
+
+
+def pair_words(comparison: PromptComparison, place: int, shown: Sequence[str]) -> str:
+    """What the slider shows, for everyone and for screen readers."""
+    before, after = (perceived(images, place, shown) for images in (comparison.original, comparison.tuned))
+    return (f'<div class="note">“{plain(concept_name(comparison.prompt))}”, no. {comparison.original.numbers[place]}. '
+            f"Left of the handle the original: {before}. Right of it the debiased picture: {after}.</div>")
 
 
 def data_uri(image: np.ndarray) -> str:

@@ -97,6 +97,7 @@ def test_compare_controls(browser, serve):
     page.get_by_role("option", name="Perceived age: Old").click()
     expect(page.locator("#distribution")).to_contain_text("Perceived age: Old")
 
+    page.get_by_text("Other prompts, other strength").click()
     page.locator("#strength input[type=number]").fill("0.5")
     page.locator("#strength input[type=number]").press("Enter")
     page.locator("#rerender").click()
