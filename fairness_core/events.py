@@ -18,6 +18,7 @@ class StepDone:
 
     distance: attribute -> half the L1 distance between this batch's mean probabilities and the target, in [0, 1].
     skipped: why the update was skipped (no face found, gradient not finite), or empty.
+    original_seconds: the part of `seconds` spent on the original's images, which a prompt needs once.
     """
 
     step: int
@@ -29,6 +30,7 @@ class StepDone:
     images: int
     faces_found: int
     skipped: str = ""
+    original_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
