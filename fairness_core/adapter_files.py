@@ -15,7 +15,7 @@ LORA_FILE = "pytorch_lora_weights.safetensors"  # the name load_lora_weights loo
 TOKENS_FILE = "learned_embeds.safetensors"  # the name load_textual_inversion looks for
 TOKEN = "<fair>"  # how a stock pipeline's prompt calls for the soft tokens
 TOWERS = ("text_encoder", "unet")
-MODEL_PREFIX = "text_model."  # in CLIP's names before transformers 5; diffusers reads files with it whatever its version
+MODEL_PREFIX = "text_model."  # in CLIP's names before transformers 5; every diffusers reads files with it
 UNREADABLE_SETTINGS = ("rank_pattern", "alpha_pattern", "use_rslora", "use_dora")
 
 

@@ -116,8 +116,8 @@ def merge_adapter(model: Any, path: Path, strength: float = 1.0) -> None:
     """
     file = read_adapter(path)
     if file.tokens is not None:
-        raise AdapterError(f"{path.name} holds soft tokens, which stand before the prompt and cannot be merged into the "
-                           "weights: load them beside the model instead.")
+        raise AdapterError(f"{path.name} holds soft tokens, which stand before the prompt and cannot be merged into "
+                           "the weights: load them beside the model instead.")
     detach_adapter(model)
     attach_file(model, path, file)
     with adapter_strength(model, strength):

@@ -26,7 +26,7 @@ class Share:
         return slice(total * self.index // self.count, total * (self.index + 1) // self.count)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """Every process's rows [own, ...] in the images' order [total, ...], on this process's device, without graph."""
+        """Every process's rows [own, ...] in the images' order [total, ...], on this device, without graph."""
         rows = rows.detach()
         return rows if self.count == 1 else torch.cat([part.to(rows.device) for part in gather_object([rows.cpu()])])
 
