@@ -31,4 +31,7 @@ def fairness_engine() -> Engine:
         from fairness_core import evaluation
         return evaluation.compare(*arguments, **named)
 
-    return Engine(models.available_models, models.load_model, presets.load_presets, finetune, compare)
+    def lengths() -> list:
+        return presets.usable_presets(models.available_models(), "length")
+
+    return Engine(models.available_models, models.load_model, lengths, finetune, compare)

@@ -13,8 +13,8 @@ CROP_MARGIN = 0.35  # the crop is a square this much larger than the box: hair a
 # Where eyes, nose and corners of the mouth lie in an aligned crop of side 1: the places face-recognition networks are
 # trained with (InsightFace's 112-pixel template).
 ALIGNED_LANDMARKS = ((0.3419, 0.4616), (0.6565, 0.4598), (0.5002, 0.6405), (0.3710, 0.8247), (0.6315, 0.8233))
-# On 180 turned, shrunk, darkened, half hidden... portraits the first try finds 132 faces and this second one 31 more, with
-# 1 false find in 156 pictures without a face; OpenCV's Haar cascades find at most 22 more, with 0 to 7 false ones.
+# On 180 turned, shrunk, darkened, half hidden... portraits the first try finds 132 faces and this second one 31 more,
+# with 1 false find in 156 pictures without a face; OpenCV's Haar cascades find at most 22 more, with 0 to 7 false ones.
 SECOND_TRY_SCALE, SECOND_TRY_THRESHOLDS = 2, (0.4, 0.5, 0.5)
 
 

@@ -1,36 +1,75 @@
 """Ready settings, from assets/presets/*.yaml."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairness_core.attributes import ASSETS
 from fairness_core.config import ConfigError, FinetuneConfig, from_plain, read_yaml
+from fairness_core.models import ModelEntry
+from fairness_core.prompts import ConceptsError, prompts_of_groups
 
-
-PARTS = ("label", "description", "measured_seconds_per_step", "config")
+FOLDER = ASSETS / "presets"
+KINDS = ("length", "experiment")
+NEEDED, OPTIONAL = ("label", "description", "config"), ("kind", "measured_seconds_per_step", "concepts")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """label and description are shown to people; seconds_per_step was measured on two CPU cores."""
+    """label and description are shown to people.
+
+    kind: "length" (unless the file says otherwise), how long to finetune towards whatever target is chosen; or
+    "experiment", a target and prompts of its own. seconds_per_step: measured on two CPU cores, or None.
+    """
 
     name: str
     label: str
     description: str
-    seconds_per_step: float
+    kind: str
+    seconds_per_step: float | None
     config: FinetuneConfig
 
 
 def load_preset(path: Path) -> Preset:
-    """Reads one preset file. Raises ConfigError for an unknown setting, or a part that is missing."""
-    data = read_yaml(path)
-    if missing := [part for part in PARTS if part not in (data or {})]:
-        raise ConfigError(f"{path.name} lacks {missing[0]!r}: a preset has {', '.join(PARTS)}.")
-    return Preset(path.stem, data["label"], data["description"], float(data["measured_seconds_per_step"]),
-                  from_plain(data["config"]))
+    """Reads one preset file. Raises ConfigError for an unknown setting, or a part that is missing or unknown.
+
+    `concepts: {file: ..., groups: [...]}` puts the prompts of groups of a file of assets/prompts before the config's.
+    """
+    data = read_yaml(path) or {}
+    if missing := [part for part in NEEDED if part not in data]:
+        raise ConfigError(f"{path.name} lacks {missing[0]!r}: a preset has {', '.join(NEEDED)}.")
+    if unknown := set(data) - {*NEEDED, *OPTIONAL}:
+        known = ", ".join(NEEDED + OPTIONAL)
+        raise ConfigError(f"{path.name} has an unknown part {min(unknown)!r}: choose among {known}.")
+    kind, seconds = data.get("kind", "length"), data.get("measured_seconds_per_step")
+    if kind not in KINDS:
+        raise ConfigError(f"{path.name} is of kind {kind!r}: choose {' or '.join(KINDS)}.")
+    if seconds is None and kind == "length":
+        raise ConfigError(f"{path.name} lacks 'measured_seconds_per_step': a length is offered with its time.")
+    config = from_plain(data["config"])
+    if "concepts" in data:
+        config = replace(config, prompts=prompts_of_file(path.name, data["concepts"]) + config.prompts)
+    return Preset(path.stem, data["label"], data["description"], kind, None if seconds is None else float(seconds),
+                  config)
 
 
-def load_presets(folder: Path = ASSETS / "presets") -> list[Preset]:
-    """Every preset of the folder, shortest first."""
-    presets = [load_preset(path) for path in folder.glob("*.yaml")]
-    return sorted(presets, key=lambda preset: preset.seconds_per_step * preset.config.steps)
+def prompts_of_file(preset: str, concepts: object) -> tuple[str, ...]:
+    """Raises ConfigError for anything but {file: name in assets/prompts, groups: [...]} that can be read."""
+    if not isinstance(concepts, dict) or set(concepts) != {"file", "groups"}:
+        raise ConfigError(f"{preset}: write concepts as {{file: concepts.yaml, groups: [occupations]}}.")
+    try:
+        return prompts_of_groups(concepts["file"], concepts["groups"])
+    except ConceptsError as error:
+        raise ConfigError(f"{preset}: {error}") from None
+
+
+def load_presets(folder: Path = FOLDER) -> list[Preset]:
+    """Every preset of the folder, shortest first, those whose time is not known last."""
+    presets = [load_preset(path) for path in sorted(folder.glob("*.yaml"))]
+    return sorted(presets, key=lambda preset: (preset.seconds_per_step or float("inf")) * preset.config.steps)
+
+
+def usable_presets(models: Iterable[ModelEntry], kind: str, folder: Path = FOLDER) -> list[Preset]:
+    """The presets of one kind whose model can be used here, in the order of load_presets."""
+    usable = {model.name for model in models if not model.unavailable}
+    return [preset for preset in load_presets(folder) if preset.kind == kind and preset.config.model in usable]

@@ -64,6 +64,20 @@ def prompt_for(concept: str) -> str:
     return load_concepts().template.format(a_concept=with_article(concept))
 
 
+def prompts_of_groups(file_name: str, groups: Iterable[str]) -> tuple[str, ...]:
+    """The training prompts of some groups of a file in assets/prompts, in its own template.
+
+    Raises ConceptsError for a file or a group that is not there.
+    """
+    path = ASSETS / "prompts" / Path(file_name).name
+    if not path.is_file():
+        raise ConceptsError(f"There is no {path.name} in assets/prompts.")
+    concepts = load_concepts(path)
+    if missing := [group for group in groups if group not in concepts.groups]:
+        raise ConceptsError(f"{path.name} has no group {missing[0]!r}: choose among {', '.join(concepts.groups)}.")
+    return tuple(concepts.template.format(a_concept=with_article(c)) for g in groups for c in concepts.groups[g].train)
+
+
 def with_article(phrase: str) -> str:
     """"artist" -> "an artist"; goes by sound: "a university lecturer", "an honest person"."""
     vowel = SPOKEN_VOWEL.match(phrase) or (phrase[0].lower() in "aeiou" and not SPOKEN_CONSONANT.match(phrase))
