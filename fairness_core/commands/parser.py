@@ -14,7 +14,8 @@ CONFIG = "settings: a preset (assets/presets/*.yaml) or a run's config.yaml"
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m fairness_core", description="Finetune text-to-image models toward fairness.")
+    parser = argparse.ArgumentParser(prog="python -m fairness_core",
+                                     description="Finetune text-to-image models toward fairness.")
     commands = parser.add_subparsers(dest="command", required=True)
     parsers = {name: commands.add_parser(name, help=words, description=words) for name, words in COMMANDS.items()}
     add_train(parsers["train"])
@@ -32,7 +33,8 @@ def build_parser() -> argparse.ArgumentParser:
 def add_train(train: argparse.ArgumentParser) -> None:
     add_config(train, required=False)
     train.add_argument("--out", type=Path, required=True, help="the run's folder")
-    train.add_argument("--resume", action="store_true", help="continue the run in --out, with its own settings unless --config is given")
+    train.add_argument("--resume", action="store_true",
+                       help="continue the run in --out, with its own settings unless --config is given")
 
 
 def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
@@ -42,7 +44,8 @@ def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--images", type=count, default=16, help="images a prompt (default: 16)")
     evaluate.add_argument("--prompts", nargs="+", default=["held-out"], metavar="PROMPT",
                           help='trained, held-out, all, or prompts of your own (default: held-out)')
-    evaluate.add_argument("--guidance", type=guidance, nargs="+", help="guidance scales to measure (default: the settings')")
+    evaluate.add_argument("--guidance", type=guidance, nargs="+",
+                          help="guidance scales to measure (default: that of the settings)")
     evaluate.add_argument("--out", type=Path, required=True, help="folder of the results")
 
 
@@ -56,7 +59,8 @@ def add_generate(generate: argparse.ArgumentParser) -> None:
 
 def add_config(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--config", type=Path, required=required, help=CONFIG)
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings to change: learning_rate=0.001 losses.face=0.1")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE",
+                        help="settings to change: learning_rate=0.001 losses.face=0.1")
 
 
 def add_adapter(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,8 @@ def run(options: Namespace) -> int:
     if any(folder.comparisons.exists() for folder in folders):
         tables = paper_tables([read_evaluation(folder) for folder in folders])
         texts = {"tables.md": tables_markdown(tables)}
-        texts |= {f"table-{re.sub('[^a-z]+', '-', title.lower())}.csv": text for title, text in tables_csv(tables).items()}
+        texts |= {f"table-{re.sub('[^a-z]+', '-', title.lower())}.csv": text
+                  for title, text in tables_csv(tables).items()}
         out = options.out or options.run[0]
         out.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():

@@ -43,8 +43,9 @@ def verdict(counts: np.ndarray, target: np.ndarray, tolerance: float = 0.1, conf
     """Is the distance to the target below the tolerance?
 
     counts: int [classes] of one prompt, or [prompts, classes]: then it is the mean distance over these prompts, so
-    that opposite biases do not cancel. target: of any shape, for all prompts, or [prompts, classes]. The rule: "reached" when the whole `distance_interval` lies below the
-    tolerance, "not yet" when it lies above, else "cannot tell", with `images_to_tell`.
+    that opposite biases do not cancel. target: of any shape, for all prompts, or [prompts, classes].
+    The rule: "reached" when the whole `distance_interval` lies below the tolerance, "not yet" when it lies above,
+    else "cannot tell", with `images_to_tell`.
     """
     counts = np.atleast_2d(counts)
     target = np.broadcast_to(np.reshape(target, (-1, counts.shape[1])).astype(float), counts.shape)
@@ -124,8 +125,8 @@ def images_to_tell(counts: np.ndarray, target: np.ndarray, tolerance: float, con
 
 
 def likely_frequencies(counts: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The observed frequencies [prompts, classes], drawn towards the target (the same shape) until as many images from them would be
-    expected at the distance observed: chance alone puts observed frequencies further out."""
+    """The observed frequencies [prompts, classes], drawn towards the target (the same shape) until as many images from
+    them would be expected at the distance observed: chance alone puts observed frequencies further out."""
     totals = counts.sum(1)
     observed = np.where(totals[:, None] > 0, counts / np.maximum(totals, 1)[:, None], target)
     target, seen = np.broadcast_to(target, counts.shape), totals > 0

@@ -12,5 +12,5 @@ from fairness_core.runs.folder import (ADAPTER_NAME, RunError, RunFolder, new_ru
 from fairness_core.runs.reports import guidance_folder, guidance_sweep, write_report
 
 __all__ = ["ADAPTER_NAME", "RunError", "RunFolder", "append_event", "bundle", "event_lines", "guidance_folder",
-           "guidance_sweep", "load_comparisons", "new_run_id", "read_about", "read_config", "read_events", "run_path", "save_about",
-           "save_comparisons", "save_config", "write_report"]
+           "guidance_sweep", "load_comparisons", "new_run_id", "read_about", "read_config", "read_events", "run_path",
+           "save_about", "save_comparisons", "save_config", "write_report"]
