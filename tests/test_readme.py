@@ -1,9 +1,13 @@
 """The README's promises that a machine can check."""
 
 import re
+import shlex
 from pathlib import Path
 
+import pytest
 import yaml
+
+from fairness_core.commands.parser import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -27,3 +31,29 @@ def test_python_examples_compile():
     assert examples
     for example in examples:
         compile(example, "README.md", "exec")
+
+
+def engine_example() -> str:
+    return re.search(r"## The engine in 20 lines of Python\n+```python\n(.*?)```", README, re.DOTALL).group(1)
+
+
+def test_the_engine_example_has_20_lines():
+    assert len([line for line in engine_example().splitlines() if line.strip()]) <= 20
+
+
+@pytest.mark.slow
+def test_the_engine_example_works(tmp_path, monkeypatch, capsys):
+    """As written, but for the folder, and fewer steps and images."""
+    example = engine_example()
+    for long, short in (('"runs/mine"', repr(str(tmp_path))), ("steps=10)", "steps=1, images_per_prompt=2)"),
+                        ("range(16)", "range(2)")):
+        assert long in example
+        example = example.replace(long, short)
+    exec(compile(example, "README.md", "exec"), {})
+    assert "of the images would have to change class" in capsys.readouterr().out
+
+
+def test_commands_are_understood():
+    commands = re.findall(r"^python -m fairness_core (.*)$", README, re.MULTILINE)
+    assert {build_parser().parse_args(shlex.split(words)).command for words in commands} == {
+        "train", "evaluate", "generate", "report", "bench"}
