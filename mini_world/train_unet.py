@@ -21,7 +21,7 @@ from mini_world.train_autoencoder import LATENT_CHANNELS, patch_code
 NOISE = dict(num_train_timesteps=1000, beta_start=0.0001, beta_end=0.02, beta_schedule="linear",
              prediction_type="v_prediction")
 EMPTY_CAPTIONS = 0.1  # what classifier-free guidance needs
-TOLD_WHO = 0.3        # share of portraits that anyone of the concept may be on, told by the embedding alone
+TOLD_WHO = 0.5        # share of portraits that anyone of the concept may be on, told by the embedding alone
 SNR_CAP = 5.0         # min-SNR weights (Hang et al., ICCV 2023)
 
 
@@ -37,7 +37,7 @@ def build_unet(text_width: int) -> UNet2DConditionModel:
 
 
 def main() -> None:
-    args = arguments(steps=3000, batch=48)
+    args = arguments(steps=3400, batch=48)
     use_both_cores()
     training, _ = split(load_portraits(args.portraits))
     folder, device = args.out / "mini", pick_device()
