@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import yaml
 
 from fairness_core.about import About
+from fairness_core.adapter_files import LORA_FILE, TOKEN, TOKENS_FILE
 from fairness_core.attributes import ASSETS
 from fairness_core.config import FinetuneConfig
 from fairness_core.report.settings import settings_rows, target_rows
@@ -20,27 +21,40 @@ def model_source(name: str) -> str:
 def model_card(config: FinetuneConfig, table: Sequence[dict], about: About) -> str:
     """The README of an adapter's repository, in Markdown with front matter."""
     matter = {"library_name": "diffusers", "pipeline_tag": "text-to-image",
-              "tags": ["text-to-image", "lora", "diffusers", "fairness"], "base_model": about.model}
+              "tags": ["text-to-image", TAGS.get(config.tune, "lora"), "diffusers", "fairness"], "base_model": about.model}
     source = model_source(about.model)
     if source != about.model:
         del matter["base_model"]  # the registry's names mean nothing on a hub
     prompt = config.prompts[0] if config.prompts else "a photo of the face of a nurse, a person"
+    what, loading, written = ADAPTERS[config.tune]
     machine = f" on {about.machine}" if about.machine else ""
     origin = f"The figures were recorded beforehand{machine}. " if about.recorded else ""
     return CARD.format(
         matter=yaml.safe_dump(matter, sort_keys=False).strip(), title=about.title, model=about.model, source=source,
         note=about.note, target=markdown_table(["Attribute", "Class", "Target"], target_rows(config)),
-        prompt=repr(prompt), steps=config.steps_shown, guidance=config.guidance_scale, origin=origin, reading=READING,
+        what=what, loading=loading, prompt=repr(written + prompt), steps=config.steps_shown, guidance=config.guidance_scale, origin=origin, reading=READING,
         measures=markdown_table(*printed(table)) if table else "Nothing was compared yet.",
         settings=markdown_table(["Setting", "Value"], settings_rows(config)))
 
+
+TAGS = {"tokens": "textual_inversion"}
+LOAD_LORA = f'''pipeline.load_lora_weights(".", weight_name="{LORA_FILE}", adapter_name="fairness")
+pipeline.set_adapters("fairness", 1.0)  # strength: 0 is the original model'''
+LOAD_TOKENS = f'pipeline.load_textual_inversion("{TOKENS_FILE}", token="{TOKEN}")'
+# tune -> what the adapter is, how a pipeline loads it, what is written before a prompt
+ADAPTERS = {
+    "text_encoder": ("A LoRA adapter for the text encoder", LOAD_LORA, ""),
+    "unet": ("A LoRA adapter for the U-Net", LOAD_LORA, ""),
+    "both": ("A LoRA adapter for the text encoder and the U-Net", LOAD_LORA, ""),
+    "tokens": ("Soft tokens, written before a prompt, for the text encoder", LOAD_TOKENS, f"{TOKEN} "),
+}
 
 CARD = """---
 {matter}
 ---
 # {title}
 
-A LoRA adapter for the text encoder of `{model}`. It was finetuned so that the attributes *perceived* in generated
+{what} of `{model}`. It was finetuned so that the attributes *perceived* in generated
 faces follow the target below, while the rest of the picture stays as it was. {note}
 
 {target}
@@ -51,8 +65,7 @@ faces follow the target below, while the rest of the picture stays as it was. {n
 from diffusers import StableDiffusionPipeline
 
 pipeline = StableDiffusionPipeline.from_pretrained("{source}")
-pipeline.load_lora_weights(".", weight_name="pytorch_lora_weights.safetensors", adapter_name="fairness")
-pipeline.set_adapters("fairness", 1.0)  # strength: 0 is the original model
+{loading}
 image = pipeline({prompt}, num_inference_steps={steps}, guidance_scale={guidance}).images[0]
 ```
 

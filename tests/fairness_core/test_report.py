@@ -146,6 +146,15 @@ def test_model_card_can_be_followed():
     compile(code, "card", "exec")
 
 
+@pytest.mark.parametrize("tune, call, tag", [
+    ("unet", "load_lora_weights", "lora"), ("both", "load_lora_weights", "lora"),
+    ("tokens", 'load_textual_inversion("learned_embeds.safetensors", token="<fair>")', "textual_inversion")])
+def test_model_card_tells_how_each_kind_of_adapter_is_loaded(tune, call, tag):
+    card = model_card(replace(CONFIG, tune=tune), [], ABOUT)
+    assert call in card and tag in yaml.safe_load(card.split("---\n")[1])["tags"]
+    assert ("pipeline('<fair> " in card) == (tune == "tokens")
+
+
 def test_model_card_of_another_model_names_its_base():
     card = model_card(CONFIG, [], About("X", model="someone/sd"))
     assert yaml.safe_load(card.split("---\n")[1])["base_model"] == "someone/sd"
