@@ -44,8 +44,10 @@ def scale_bands(points: Sequence[ScalePoint]) -> dict[str, Band]:
 
 def band_of(x: np.ndarray, values: Sequence[Sequence[float]]) -> Band:
     """values: for each place, one number a run."""
-    mean, low, high = (np.array([f(np.array(v, float)) for v in values]) for f in (
-        np.mean, lambda v: np.quantile(v, BAND[0]), lambda v: np.quantile(v, BAND[1])))
+    rows = [np.array(v, float) for v in values]
+    with np.errstate(invalid="ignore"):  # a run that left the finite numbers shows as nan
+        mean, low, high = (np.array([f(row) for row in rows]) for f in (
+            np.mean, lambda row: np.quantile(row, BAND[0]), lambda row: np.quantile(row, BAND[1])))
     return Band(x, mean, low, high, np.array([len(v) for v in values]))
 
 
