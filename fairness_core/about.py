@@ -1,6 +1,5 @@
 """What is told about a run, and about the machine it ran on."""
 
-import os
 import platform
 from dataclasses import dataclass
 
@@ -19,9 +18,9 @@ class About:
 
 
 def machine() -> str:
-    """This machine in words: its GPU, or its CPU cores."""
+    """This machine in words: its GPU, or how many CPU threads compute."""
     import torch  # slow to load, and a page that shows runs need not wait for it
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{os.cpu_count()} CPU cores ({platform.machine()}), no GPU"
+    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}), no GPU"
