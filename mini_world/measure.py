@@ -4,7 +4,6 @@ python -m mini_world.measure --portraits portraits.zip --out build --images 12  
 """
 
 import json
-import os
 import platform
 import time
 
@@ -130,7 +129,7 @@ point: it is there to be measured and removed.
 **Data.** Portraits rendered with Blender's Cycles from MakeHuman's CC0 meshes and skins; no photograph of a
 real person is among them. The portraits and these weights are released as CC0.
 
-**Measured** by `python -m mini_world.measure` on {os.cpu_count()} CPU cores ({platform.machine()}), {figures["images"]} generated images:
+**Measured** by `python -m mini_world.measure` on {torch.get_num_threads()} CPU threads ({platform.machine()}), {figures["images"]} generated images:
 
 ```json
 {json.dumps(figures, indent=1)}
