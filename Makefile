@@ -17,9 +17,9 @@ test: $(VENV)/installed-tests chromium
 test-fast: $(VENV)/installed-tests
 	$(BIN)/python -m pytest -m "not slow and not browser"
 
-# The figures of the README, on this machine (about 5 minutes on two cores).
+# The figures of the README, on this machine (about 10 minutes on two cores).
 measure: $(VENV)/installed
-	$(BIN)/python -m benchmarks.preset mini-short --images 24 --trained-prompts 6
+	$(BIN)/python -m benchmarks.preset mini-short --images 40 --trained-prompts 6
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

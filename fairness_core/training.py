@@ -167,7 +167,8 @@ def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
             before = time.monotonic()
             run.originals[prompt, batch] = paint_originals(run, prompt, noise)
             run.original_seconds += time.monotonic() - before
-        reference = run.originals[prompt, batch]
+        # without a finite bank of noises, no step meets these again
+        reference = run.originals[prompt, batch] if config.noise_batches else run.originals.pop((prompt, batch))
         conditioning = condition(model, prompt, config.guidance_scale)
         naive = config.gradient == "naive"
         with torch.set_grad_enabled(naive):
