@@ -56,21 +56,22 @@ def scheduler_coefficients(scheduler, steps: int) -> Coefficients:
     basis = torch.eye(steps + 1, dtype=torch.float64)
     combined = run_scheduler(scheduler, basis[0], basis[1:])
     check_linearity(scheduler, steps, combined)
-    outputs = combined[1:]
+    outputs = combined[-1, 1:]
     outputs = torch.where(outputs.abs() > NEGLIGIBLE * outputs.abs().max(), outputs, 0.0)
-    return Coefficients(float(combined[0]), outputs)
+    return Coefficients(float(combined[-1, 0]), outputs)
 
 
 def run_scheduler(scheduler, noise: Tensor, outputs: Tensor) -> Tensor:
-    """The final sample [m] from noise [m] when the U-Net answers outputs [T, m], whatever it is shown."""
+    """The sample after each step, [T, m], from noise [m] when the U-Net answers outputs [T, m], whatever it sees."""
     as_image = (1, 1, 1, -1)
     scheduler = fresh_scheduler(scheduler, len(outputs))
     generator = torch.Generator().manual_seed(0)  # a scheduler that adds noise shall not touch the global one
-    sample = (noise * scheduler.init_noise_sigma).view(as_image)
+    sample, samples = (noise * scheduler.init_noise_sigma).view(as_image), []
     for timestep, output in zip(scheduler.timesteps, outputs, strict=True):
         scheduler.scale_model_input(sample, timestep)
         sample = scheduler_step(scheduler, output.view(as_image), timestep, sample, generator)
-    return sample.double().flatten()
+        samples.append(sample.double().flatten())
+    return torch.stack(samples)
 
 
 def check_configuration(scheduler, steps: int) -> None:
@@ -80,6 +81,9 @@ def check_configuration(scheduler, steps: int) -> None:
         if getattr(scheduler.config, setting, False):
             raise NonLinearSchedulerError(
                 f"{name} has {setting} on, which is not linear: use {name}.from_config(config, {setting}=False).")
+    if not hasattr(scheduler, "init_noise_sigma"):
+        raise NonLinearSchedulerError(f"{name} is not a scheduler of Stable Diffusion's noise: use "
+                                      "DPMSolverMultistepScheduler, DDIMScheduler or EulerDiscreteScheduler.")
     calls = len(fresh_scheduler(scheduler, steps).timesteps)
     if calls != steps:
         raise NonLinearSchedulerError(f"{name} calls the U-Net {calls} times for {steps} steps: use a solver with one "
@@ -87,15 +91,16 @@ def check_configuration(scheduler, steps: int) -> None:
 
 
 def check_linearity(scheduler, steps: int, combined: Tensor) -> None:
-    """Compares a second run, on random noise and outputs of several sizes, with what `combined` [T + 1] predicts.
+    """Compares a second run, on random noise and outputs of several sizes, with what `combined` [T, T + 1] predicts.
 
+    After every step: the last one may hide what came before, as it does when the U-Net predicts the sample itself.
     Raises NonLinearSchedulerError when they differ, be it by clipping, by state, or by noise of its own.
     """
     generator = torch.Generator().manual_seed(0)
     probe = torch.randn(steps + 1, len(PROBE_SCALES), generator=generator, dtype=torch.float64)
     probe = probe * torch.tensor(PROBE_SCALES, dtype=torch.float64)
     found = run_scheduler(scheduler, probe[0], probe[1:])
-    size = (combined.abs()[:, None] * probe.abs()).sum(0)
+    size = combined.abs() @ probe.abs()
     if not ((found - combined @ probe).abs() <= LINEARITY_TOLERANCE * size).all():
         raise NonLinearSchedulerError(
             f"{type(scheduler).__name__} adds noise or is not linear, so its gradient cannot be adjusted: use a "
