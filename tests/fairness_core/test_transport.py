@@ -56,6 +56,52 @@ def test_closed_form_agrees_with_sampling(ratio):
     np.testing.assert_allclose(binary_assignment(gender[:, 1], ratio), sampled, atol=0.02)
 
 
+def enumerated(cost: np.ndarray, ratios: np.ndarray) -> np.ndarray:
+    """q [n, classes], exact: every draw of n labels, and for each the best of all permutations."""
+    n, classes = cost.shape
+    shares = np.zeros((n, classes))
+    for labels in itertools.product(range(classes), repeat=n):
+        best = min(itertools.permutations(labels), key=lambda order: sum(cost[i, c] for i, c in enumerate(order)))
+        shares[np.arange(n), best] += np.prod(ratios[list(labels)])
+    return shares
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.2, 1.0])
+def test_closed_form_is_the_average_over_every_draw_and_permutation(ratio):
+    gender, = random_probabilities(5, 2, seed=3)
+    expected = enumerated(joint_cost([gender]), np.array([1 - ratio, ratio]))
+    np.testing.assert_allclose(binary_assignment(gender[:, 1], ratio), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("ratios", [[0.5, 0.3, 0.2], [0.4, 0.0, 0.0, 0.6]])
+def test_sampling_approaches_the_average_over_every_draw_and_permutation(ratios):
+    """Three and four classes, of one attribute and of a joint table that is not a product."""
+    sizes = (3,) if len(ratios) == 3 else (2, 2)
+    cost = joint_cost(random_probabilities(5, *sizes, seed=4))
+    found = sampled_assignment(cost, np.array(ratios), 20000, rng())
+    np.testing.assert_allclose(found, enumerated(cost, np.array(ratios)), atol=0.02)
+
+
+def test_the_draws_are_a_stated_number_and_follow_the_generator():
+    race, = random_probabilities(8, 4)
+    first, again, other = (transport_targets({"race": race}, parity("race"), draws=100, rng=rng(seed))["race"].soft
+                           for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    np.testing.assert_allclose(100 * first, np.round(100 * first), atol=1e-9)  # shares of a hundred draws
+
+
+def test_equal_probabilities_share_the_target_out_in_the_order_given():
+    """Nothing tells the images apart, so the middle ones are unsure; nobody is left without a label."""
+    equal = {"gender": np.full((10, 2), 0.5)}
+    targets = transport_targets(equal, parity("gender"), rng=rng())["gender"]
+    assert (np.diff(targets.soft[:, 1]) <= 0).all() and targets.confidence[[0, -1]].min() > 0.99
+    np.testing.assert_allclose(targets.soft.mean(0), [0.5, 0.5])
+    several = transport_targets({"race": np.full((12, 4), 0.25)}, parity("race"), draws=400, rng=rng())["race"]
+    np.testing.assert_allclose(several.soft.sum(1), 1)
+    np.testing.assert_allclose(several.soft.mean(0), 0.25, atol=0.03)
+
+
 def test_closed_form_is_used_for_one_binary_attribute_and_ignores_the_generator():
     gender, race = random_probabilities(12, 2, 4)
     found = [transport_targets({"gender": gender, "race": race}, parity("gender"), rng=rng(seed)) for seed in (0, 1)]
@@ -112,6 +158,11 @@ def test_one_image_gets_the_target_itself():
     target = joint_target(("gender",), [0.3, 0.7])
     found = transport_targets({"gender": np.array([[0.9, 0.1]])}, target, rng=rng())["gender"]
     np.testing.assert_allclose(found.soft, [[0.3, 0.7]])
+    joint = joint_target(("gender", "age"), [[0.1, 0.4], [0.3, 0.2]])
+    alone = {"gender": np.array([[0.9, 0.1]]), "age": np.array([[0.2, 0.8]])}
+    sampled = transport_targets(alone, joint, draws=20000, rng=rng())
+    np.testing.assert_allclose(sampled["gender"].soft, [[0.5, 0.5]], atol=0.02)
+    np.testing.assert_allclose(sampled["age"].soft, [[0.4, 0.6]], atol=0.02)
 
 
 @pytest.mark.parametrize("probabilities, message", [
