@@ -58,7 +58,7 @@ def test_two_processes_train_what_one_does(tmp_path):
     assert (count, silent) == (len(alone), 0)
     for step, (losses, distance, faces, images) in zip((e for e in alone if hasattr(e, "losses")), steps, strict=True):
         assert losses == pytest.approx(step.losses, rel=1e-3, abs=1e-6)  # the first semantics loss is rounding alone
-            assert distance == pytest.approx(step.distance, rel=1e-3)
+        assert distance == pytest.approx(step.distance, rel=1e-3)
         assert (faces, images) == (step.faces_found, step.images) == (5, 5)
 
 
