@@ -17,6 +17,7 @@ class Engine:
     load_presets: Callable[[], list]
     finetune: Callable[..., Iterator[Event]]
     compare: Callable[..., Iterator[PromptComparison]]
+    lab: Callable[..., Iterator[Any]]
 
 
 def fairness_engine() -> Engine:
@@ -31,7 +32,14 @@ def fairness_engine() -> Engine:
         from fairness_core import evaluation
         return evaluation.compare(*arguments, **named)
 
+    def lab(model: Any, settings: Any, should_stop: Callable[[], bool]) -> Iterator[Any]:
+        """The scale figure first: it is the quicker one."""
+        from fairness_core import gradient_lab
+        target = gradient_lab.paint_target(model, settings)
+        yield from gradient_lab.compare_scales(model, settings, target, should_stop)
+        yield from gradient_lab.compare_losses(model, settings, target, should_stop)
+
     def lengths() -> list:
         return presets.usable_presets(models.available_models(), "length")
 
-    return Engine(models.available_models, models.load_model, lengths, finetune, compare)
+    return Engine(models.available_models, models.load_model, lengths, finetune, compare, lab)

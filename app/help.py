@@ -58,6 +58,30 @@ so unevenly (exact McNemar test). **CLIP-I** is how alike the pictures are (1: t
 EMPTY_MOVED = """<div class="empty"><strong>Not painted yet.</strong><br>Press the button: the panel is painted by the run
 that the Balance page shows, 16 images a prompt and model.</div>"""
 
+CLASSROOM = """
+## Guess before you look
+Everyone opens this page and types the same class name. Each guesses how often the model paints someone perceived in a
+certain way; when all guesses are in, the teacher presses *Reveal*: the class's guesses appear beside what the model paints.
+Only the numbers are kept, in the server's memory, and no names.
+"""
+CLASS_NAME = "The same word for everyone in the room."
+CLASS_PROMPT = "Of the prompts that the Balance page compares."
+CLASS_ASKED = "As perceived by the classifier, which errs."
+EMPTY_CLASS = """<div class="empty"><strong>No pictures to guess about yet.</strong><br>
+Finetune on the Balance page, or open a run from the Runs tab: its prompts appear here.</div>"""
+
+LAB = """
+## Gradient lab
+Why does finetuning through the sampler need an adjusted gradient? Here the model learns to paint one fixed picture, with
+three gradients on the same noises. **Naive**: through every step, each multiplied by all later ones. **Unscaled**: each
+step on its own, weighted as the scheduler weights it. **Adjusted**: each step on its own, all weighted alike. Left, what
+each of them learns; right, how large a share every step of the sampler has in the gradient.
+"""
+LAB_PROMPT = "What the model paints while it learns."
+LAB_TARGET = "The one picture it should come to resemble."
+EMPTY_LAB = """<div class="empty"><strong>Nothing measured yet.</strong><br>Press <em>Measure</em>: both figures grow while
+the model works. It needs some minutes, and waits its turn like every run.</div>"""
+
 TABLE_NOTE = """
 **Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), over faces found.
 **Distance**: how far from the target (half the L1 distance; 0: reached). **Floor**: what a perfectly fair model would

@@ -20,6 +20,7 @@ from app.job_files import (ACTIVE, CANCELLED, COMPARING, FAILED, FINETUNING, FIN
                            STATE_FILE, STOPPED, HistoryLine, Job, JobError, JobRequest, JobView, history_line, now,
                            read_view, recorded_view, save_state, tell_about, write_json)
 from app.job_log import describe, explain, write_log
+from app.lab import LAB, run_lab
 from fairness_core import runs
 from fairness_core.corrections import load_corrections, save_corrections
 from fairness_core.events import Finished
@@ -176,6 +177,9 @@ class JobRunner:
         request = job.request
         model = self.load(request.config.model)
         stopped = False
+        if request.kind == LAB:
+            run_lab(self.engine.lab, model, job)
+            return STOPPED if job.stop.is_set() else FINISHED
         if request.kind == "finetune":
             started = time.monotonic()
             stopped = self.finetune(job, model)

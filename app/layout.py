@@ -8,11 +8,13 @@ import gradio as gr
 
 from app import help as words
 from app.api import add_endpoints
+from app.classroom_room import ClassroomRoom
 from app.compare_room import CompareRoom
 from app.engine import Engine
 from app.finetune_room import FinetuneRoom
 from app.handlers import Desk
 from app.jobs import JobRunner
+from app.lab_room import LabRoom
 from app.must_not_move_room import MustNotMoveRoom
 from app.page import QUIET, Page
 from app.progress_room import ProgressRoom
@@ -30,7 +32,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
     desk = Desk(runner)
     target, finetune, shared, progress, compare, *tabs = desk.rooms = [
         room(desk) for room in (TargetRoom, FinetuneRoom, SettingsRoom, ProgressRoom, CompareRoom, MustNotMoveRoom,
-                                RunsRoom)]
+                                LabRoom, ClassroomRoom, RunsRoom)]
     page = Page(("job_id", "seen", *(name for room in desk.rooms for name in room.view_inputs)))
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
         gr.Markdown(words.INTRO)
@@ -66,5 +68,6 @@ def loader(page: Page, desk: Desk, shared: SettingsRoom) -> Callable:
     def load(request: gr.Request, *values: Any) -> dict:
         job_id = request.query_params.get("job", "")
         updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}})
-        return page.named({"job_id": job_id} | updates | shared.from_link(request.query_params.get("settings", "")))
+        named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
+        return page.named(named | updates | shared.from_link(request.query_params.get("settings", "")))
     return load

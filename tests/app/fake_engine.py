@@ -14,6 +14,7 @@ from app.engine import Engine
 from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig, LossWeights
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
+from fairness_core.gradient_lab import GRADIENTS, LabSettings, LossPoint, ScalePoint
 from fairness_core.results import ImageSet, PromptComparison
 
 SIZE = 128
@@ -161,6 +162,22 @@ def fake_compare(recorder: Recorder, seconds: float):
     return compare
 
 
+def fake_lab(seconds: float):
+    def lab(model: FakeModel, settings: LabSettings, should_stop: Callable[[], bool]) -> Iterator[LossPoint | ScalePoint]:
+        for run in range(settings.noises):
+            slope = np.linspace(0, 1, settings.sampling_steps) + .01 * run
+            yield ScalePoint(run, np.arange(settings.sampling_steps)[::-1],
+                             {"naive": 10 ** (3 - 3 * slope), "adjusted": 1 + .1 * slope, "unscaled": 2 - slope})
+        for run in range(settings.runs):
+            for gradient, speed in zip(GRADIENTS, (.01, .3, .15)):
+                for step in range(settings.steps + 1):
+                    if should_stop():
+                        return
+                    time.sleep(seconds)
+                    yield LossPoint(gradient, run, step, float(np.exp(-speed * step)) + .01 * run)
+    return lab
+
+
 def fake_presets() -> list[FakePreset]:
     config = FinetuneConfig(steps=12, images_per_prompt=8, checkpoint_every=5, losses=LossWeights())
     return [FakePreset("mini-short", "Short", "Gender alone settles in this time.", .1, config),
@@ -177,4 +194,4 @@ def fake_engine(seconds: float = .1, recorder: Recorder | None = None) -> Engine
                          "needs 6 GB of GPU memory; this machine has none: use the built-in model")]
     assert load_attributes().keys() == PLANTED.keys()
     return Engine(lambda: entries, lambda name: FakeModel(name), fake_presets,
-                  fake_finetune(recorder, seconds), fake_compare(recorder, seconds))
+                  fake_finetune(recorder, seconds), fake_compare(recorder, seconds), fake_lab(seconds))

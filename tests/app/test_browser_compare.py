@@ -46,6 +46,7 @@ def test_more_images_and_other_prompts_join_those_that_are_there(compared):
     compared.get_by_text("Other prompts, other strength").click()
     compared.locator("#other-prompts input").fill("a smiling barista")
     compared.locator("#other-prompts input").press("Enter")
+    expect(compared.locator("#other-prompts .token")).to_have_text("a smiling barista", timeout=SOON)
     compared.locator("#add-prompts").click()
     expect(compared.locator("#origin")).to_contain_text("7 prompts", timeout=LONG)
     button = compared.locator("#more-images")
@@ -77,3 +78,39 @@ def test_what_must_not_move(compared):
     expect(compared.locator("#compare")).to_be_visible(timeout=LONG)
     compared.get_by_role("tab", name="Must not move").click()
     expect(compared.locator("#moved tbody tr")).to_have_count(9, timeout=LONG)
+
+
+def test_a_class_guesses_before_it_sees(compared, browser):  # noqa: F811
+    student = browser.new_page()
+    student.goto(compared.url)
+    for page in (compared, student):
+        page.get_by_role("tab", name="Classroom").click()
+        expect(page.locator("#class-prompt input")).to_have_value("doctor", timeout=LONG)
+    compared.locator("#guess").click()
+    expect(compared.get_by_role("alert").filter(has_text="Type the name of your class")).to_be_visible(timeout=SOON)
+    for page, guess in ((compared, "20"), (student, "70")):
+        page.locator("#class-name textarea, #class-name input").fill("oak-7")
+        page.locator("#class-guess input[type=number]").fill(guess)
+        page.locator("#class-guess input[type=number]").press("Enter")
+        page.locator("#guess").click()
+        expect(page.locator("#class-message")).to_contain_text("Your guess is in", timeout=SOON)
+    expect(student.locator("#class-count")).to_contain_text("2 guesses are in. Nobody sees them", timeout=SOON)
+    expect(student.locator("#class-figure .js-plotly-plot")).to_have_count(0)
+    compared.locator("#reveal").click()
+    expect(student.locator("#class-figure")).to_contain_text("2 guesses", timeout=SOON)
+    student.locator("#guess").click()
+    expect(student.get_by_role("alert").filter(has_text="revealed already")).to_be_visible(timeout=SOON)
+    student.close()
+
+
+def test_the_gradient_lab_measures_live(browser, serve):  # noqa: F811
+    page = visit(browser, serve(fake_engine(.02)).url)
+    page.get_by_role("tab", name="Gradient lab").click()
+    expect(page.locator("#lab-empty")).to_contain_text("Nothing measured yet", timeout=SOON)
+    page.locator("#lab-steps input").fill("3")
+    page.locator("#lab-start").click()
+    expect(page.locator("#lab-scales .js-plotly-plot")).to_be_visible(timeout=LONG)
+    expect(page.locator("#lab-status")).to_contain_text("Finished: 56 of 56 measurements", timeout=LONG)
+    expect(page.locator("#lab-losses-words")).to_contain_text("the adjusted gradient ended lowest")
+    expect(page.locator("#lab-scales-words")).to_contain_text("the mean scale differs by")
+    page.close()
