@@ -14,21 +14,26 @@ from fairness_core.events import FilmStrip
 from fairness_core.plots import SURE, concept_name
 from fairness_core.results import ImageSet, PromptComparison
 
-FILM_ROWS, FILM_IMAGES, LARGE = 8, 8, 512
+FILM_IMAGES, LARGE = 8, 512
+FIRST_PAIRS = 18  # what is below the pictures must stay in reach
 
 
-def film(strips: Sequence[FilmStrip]) -> str:
-    """The same noises after more and more steps, a row each: the first strip and the latest ones."""
+def film(strips: Sequence[FilmStrip], step: float) -> str:
+    """The same noises after the first strip's steps and after about `step` steps, one row each."""
     if not strips:
         return ""
-    rows = strips if len(strips) <= FILM_ROWS else (strips[0], *strips[1 - FILM_ROWS:])
-    lines = "".join(
-        f'<div class="film-row"><span>step {s.step}</span>' + "".join(
-            f'<img src="{data_uri(image)}" alt="noise {i + 1} after {s.step} steps" width="96" height="96">'
-            for i, image in enumerate(s.images[:FILM_IMAGES])) + "</div>" for s in rows)
+    chosen = min(strips, key=lambda s: abs(s.step - step))
+    rows = "".join(map(film_row, [strips[0]] if chosen is strips[0] else [strips[0], chosen]))
     return (f'<figure class="film"><figcaption>The same noises, painted as the training goes on: '
             f"“{plain(concept_name(strips[0].prompt))}”</figcaption>"
-            f'<div class="film-rows" tabindex="0" role="group" aria-label="Film strip">{lines}</div></figure>')
+            f'<div class="film-rows" tabindex="0" role="group" aria-label="Film strip">{rows}</div></figure>')
+
+
+def film_row(strip: FilmStrip) -> str:
+    images = "".join(
+        f'<img src="{data_uri(image)}" alt="noise {i + 1} after {strip.step} steps" width="96" height="96">'
+        for i, image in enumerate(strip.images[:FILM_IMAGES]))
+    return f'<div class="film-row"><span>step {strip.step}</span>{images}</div>'
 
 
 def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
@@ -37,8 +42,12 @@ def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
     shown: the attributes whose bars are drawn and whose classes the caption names.
     """
     sides = [annotate_set(images, shown) for images in (comparison.original, comparison.tuned)]
-    cards = "".join(card(comparison, i, [side[i] for side in sides], shown) for i in range(len(sides[0])))
-    return f'<div class="pairs bars-{len(shown)}">{cards}</div>'
+    cards = [card(comparison, i, [side[i] for side in sides], shown) for i in range(len(sides[0]))]
+    first, rest = (f'<div class="pairs bars-{len(shown)}">' + "".join(part) + "</div>"
+                   for part in (cards[:FIRST_PAIRS], cards[FIRST_PAIRS:]))
+    if len(cards) <= FIRST_PAIRS:
+        return first
+    return f'{first}<details class="more-pairs"><summary>The other {len(cards) - FIRST_PAIRS} pairs</summary>{rest}</details>'
 
 
 def card(comparison: PromptComparison, i: int, pictures: Sequence[np.ndarray], shown: Sequence[str]) -> str:

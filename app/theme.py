@@ -72,6 +72,9 @@ main.contain, .wrap:has(> main) { width: 100%; }
   border: 1px solid currentColor; }
 .mark.reached { color: #237a39; } .mark.not-yet { color: #b3430c; } .mark.unclear { color: #5b6472; }
 .dark .mark.reached { color: #7fd394; } .dark .mark.not-yet { color: #ffa87d; } .dark .mark.unclear { color: #b7bfcb; }
+.settings summary { cursor: pointer; padding: .3rem 0; } .settings-table td { white-space: normal; text-align: left; }
+.settings-table th:first-child { min-width: 11rem; }
+.log { max-height: 20rem; overflow: auto; } .log td:nth-child(2) { text-align: left; }
 .scroll, .film-rows { contain: inline-size; overflow-x: auto; } .measures { border-collapse: collapse; width: 100%; font-size: .88rem; margin: 0; }
 .measures th, .measures td { padding: .4rem .6rem; text-align: right; border: 0;
   border-bottom: 1px solid var(--border-color-primary); white-space: nowrap; }
@@ -84,6 +87,8 @@ main.contain, .wrap:has(> main) { width: 100%; }
 #advanced label { height: 100%; display: flex; flex-direction: column; }
 #advanced label > :last-child { margin-top: auto; }
 .pairs { display: grid; gap: 10px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); }
+.more-pairs { margin-top: 10px; }
+.more-pairs summary { cursor: pointer; padding: 8px 0; }
 .pairs.bars-2 { grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
 .pairs.bars-3 { grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); }
 .pair { display: block; font-weight: 400; width: 100%; padding: 6px; border: 1px solid var(--border-color-primary); border-radius: 8px;
