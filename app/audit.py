@@ -70,11 +70,11 @@ def add_audit_endpoints(runner: JobRunner, desk: Desk) -> None:
                 case "json":
                     return json.dumps({"job_id": job_id, "images": view.request.images} | results(view))
                 case "csv":
-                    return to_csv(metrics_table(comparisons, config.target()))
+                    return to_csv(metrics_table(comparisons, config.target(), config.own_targets()))
                 case "html":
                     return to_html(config, list(view.steps), comparisons, about)
                 case "card":
-                    return model_card(config, metrics_table(comparisons, config.target()), about)
+                    return model_card(config, metrics_table(comparisons, config.target(), config.own_targets()), about)
 
     def compared(job_id: str) -> JobView:
         """A job whose images can be judged. Raises JobError."""
