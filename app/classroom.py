@@ -86,15 +86,17 @@ def guesses_figure(answers: Answers, question: Question, before: tuple[int, int]
     figure.add_histogram(x=answers.guesses, xbins={"start": 0, "end": 100 + BIN, "size": BIN}, name="guesses",
                          marker={"color": GUESS_COLOUR, "pattern": {"shape": "/", "solidity": .25}},
                          hovertemplate="%{x} %: %{y} guesses<extra></extra>")
-    highest = max([answers.guesses.count(g) for g in answers.guesses], default=1)
+    bins = [g // BIN for g in answers.guesses]
+    highest = max([bins.count(b) for b in bins], default=1)
     for i, (name, counted) in enumerate((("original model", before), ("finetuned model", after)), 1):
         if counted and counted[1]:
             add_share(figure, name, *counted, SERIES[i], highest)
     label = next(c.label for c in load_attributes()[question.attribute].classes if c.name == question.class_name)
     style(figure, f"{label} among pictures of “{concept_name(question.prompt)}”", 380,
           f"{len(answers.guesses)} guesses · bands: 95 % intervals of the model's share", top=64)
-    figure.update_xaxes(title="percent", range=[-1, 111], dtick=20)
-    return figure.update_yaxes(title="guesses", rangemode="tozero")
+    figure.update_xaxes(title="percent", range=[-1, 111], tickvals=[0, 25, 50, 75, 100])
+    whole = 1 if highest < 12 else None  # there is no half a guess
+    return figure.update_yaxes(title="guesses", rangemode="tozero", dtick=whole)
 
 
 def add_share(figure: go.Figure, name: str, count: int, n: int, look: tuple[str, str], height: float) -> None:

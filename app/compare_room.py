@@ -7,6 +7,7 @@ import gradio as gr
 
 from app import help as words
 from app import compare_figures, measures, pictures, render
+from app.downloads import download
 from app.handlers import Desk
 from app.job_files import JobView
 from app.more_part import MorePart
@@ -126,8 +127,3 @@ class CompareRoom:
 
     def recorded_about(self, shown: JobView) -> str:
         return measures.where_and_when(runs.RunFolder(shown.folder)) if shown.recorded else ""
-
-
-def download(path: Path | None) -> Any:
-    """A download button's update: hidden when there is nothing to download."""
-    return gr.update(value=str(path) if path else None, visible=path is not None)

@@ -39,7 +39,8 @@ class Desk:
     def submitting(self, values: Values, ask: Callable[[], str]) -> Updates:
         """Asks the runner for something and shows the job; bad input becomes a red banner and changes nothing."""
         try:
-            return {"job_id": (job_id := ask())} | self.refresh(values | {"job_id": job_id, "seen": {}})
+            seen = {name: key for name, key in values["seen"].items() if name != "banner"}  # an earlier refusal goes
+            return {"job_id": (job_id := ask())} | self.refresh(values | {"job_id": job_id, "seen": seen})
         except (ValueError, OSError) as error:
             return {"banner": render.banner(Failure(str(error), "Nothing was started and nothing is lost."))}
 

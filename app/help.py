@@ -37,6 +37,8 @@ SHOWN_PROMPT = "★ marks a prompt that was not finetuned on."
 SHOWN_BARS = "Bars beside each picture: how sure the classifier is of each class. Letters are the first of each class."
 PLOT_CLASS = "Whose share is plotted, prompt by prompt."
 SORT = "Order of the prompts, from top to bottom."
+FILM_STEP = "The same noises after fewer steps; at 100 it follows the run as it goes on."
+KEEP = "A copy of the averaged adapter as it is now, which later steps do not change."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
 
 PICTURE_NUMBER = "The same number is the same noise, before and after, and whenever you come back."
@@ -92,6 +94,10 @@ alike the original and the debiased picture are (1: the same).
 EMPTY_COMPARE = """<div class="empty"><strong>Nothing to compare yet.</strong><br>
 Press <em>Start</em> in step 2: pictures of the original and of the finetuned model appear here side by side,
 with what a classifier perceives in each.</div>"""
+BRING = ("Made by this app, by diffusers or by textual inversion, for the model and prompts chosen on the Balance page: it is "
+         "compared with the original at once. Other kinds of files are refused.")
+LOOK_AT = "Settings, curves, pictures and downloads of one run."
+DELETE = "Its adapter, pictures and figures are removed for good."
 EMPTY_RUNS = "No runs yet. Press Start on the Balance page: each run is kept, and listed here to be opened again."
 
 ABOUT = """

@@ -19,6 +19,7 @@ from fairness_core.results import PromptComparison
 QUEUED, RUNNING = "queued", "running"
 FINISHED, STOPPED, CANCELLED, FAILED, INTERRUPTED = "finished", "stopped", "cancelled", "failed", "interrupted"
 ACTIVE = (QUEUED, RUNNING)
+FINETUNE, ADAPTER = "finetune", "adapter"
 LOADING, FINETUNING, COMPARING = "loading", "finetuning", "comparing"
 STATE_FILE = "job.json"
 
@@ -29,9 +30,10 @@ class JobError(ValueError):
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What is asked for. kind: "finetune" (then compared), "compare" alone, or "check" (what must not move).
+    """What is asked for. kind: "finetune" (then compared), "compare" alone, "check" (what must not move), or
+    "adapter": one that was kept or brought, under `name`.
 
-    source: the run whose adapter is compared ("": the model as it is); a finetune is its own source.
+    source: the run whose adapter is compared ("": the model as it is); a finetune or adapter is its own source.
     images: images per prompt and model in the comparison, numbered from 0.
     extends: a comparison with the same settings whose images stay; only what is missing is painted.
     """
@@ -44,6 +46,7 @@ class JobRequest:
     strength: float = 1.0
     source: str = ""
     extends: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,8 @@ class JobView:
 
     @property
     def source(self) -> str:
-        """The run whose adapter is shown: its own for a finetune."""
-        return self.job_id if self.request.kind == "finetune" else self.request.source
+        """The run whose adapter is shown: its own if it has one."""
+        return self.job_id if self.request.kind in (FINETUNE, ADAPTER) else self.request.source
 
     @property
     def can_resume(self) -> bool:
@@ -119,7 +122,10 @@ class HistoryLine:
 
 @dataclass
 class Job:
-    """A job in the queue or at work. Written by the worker alone, but for `stop`."""
+    """A job in the queue or at work. Written by the worker alone, but for `stop` and `keep`.
+
+    keep: names under which the next checkpoint is kept.
+    """
 
     job_id: str
     request: JobRequest
@@ -132,6 +138,7 @@ class Job:
     comparisons: list[PromptComparison] = field(default_factory=list)
     failure: Failure | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    keep: list[str] = field(default_factory=list)
 
     def view(self, position: int = 0) -> JobView:
         return view_of(self.job_id, self.request, self.state, self.created, self.folder, self.events,

@@ -6,6 +6,7 @@ restarted server all read the same truth.
 
 import json
 import logging
+import shutil
 import threading
 import time
 import traceback
@@ -14,16 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.adapter_entries import bring_adapter, checked_name, keep_checkpoint
 from app.comparing import painted
 from app.engine import Engine
-from app.job_files import (ACTIVE, CANCELLED, COMPARING, FAILED, FINETUNING, FINISHED, INTERRUPTED, LOADING, RUNNING,
-                           STATE_FILE, STOPPED, HistoryLine, Job, JobError, JobRequest, JobView, history_line, now,
-                           read_view, recorded_view, save_state, tell_about, write_json)
+from app.job_files import (ACTIVE, ADAPTER, CANCELLED, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED,
+                           INTERRUPTED, LOADING, RUNNING, STATE_FILE, STOPPED, HistoryLine, Job, JobError, JobRequest,
+                           JobView, history_line, now, read_view, recorded_view, save_state, tell_about, write_json)
 from app.job_log import describe, explain, write_log
 from app.lab import LAB, run_lab
 from fairness_core import runs
 from fairness_core.corrections import load_corrections, save_corrections
-from fairness_core.events import Finished
+from fairness_core.events import Finished, Saved
 from fairness_core.results import PromptComparison
 
 KEPT_VIEWS, MOST_QUEUED = 6, 50
@@ -45,7 +47,7 @@ class JobRunner:
         self.model: tuple[str, Any] | None = None
         self.closed = False
         runs_root.mkdir(parents=True, exist_ok=True)
-        self.mark_interrupted()
+        self.interrupted = self.mark_interrupted()
         self.thread = threading.Thread(target=self.work, name="jobs", daemon=True)
         self.thread.start()
 
@@ -69,6 +71,38 @@ class JobRunner:
         self.enqueue(Job(job_id, replace(view.request, config=config), view.created, folder, resume=True,
                          events=runs.read_events(folder), comparisons=list(view.comparisons)))
         return job_id
+
+    def bring(self, path: Path, request: JobRequest) -> str:
+        """Queues the comparison of someone's adapter file and returns its id. Raises AdapterError, JobError."""
+        folder = bring_adapter(self.runs_root, path, request.config)
+        self.enqueue(Job(folder.path.name, request, now(), folder))
+        return folder.path.name
+
+    def keep(self, job_id: str, name: str) -> None:
+        """Keeps the averaged adapter under a name: of the step at work, or of a finetune that is over.
+
+        Raises JobError for a name that cannot be used, or a run without an adapter.
+        """
+        name = checked_name(name)
+        with self.changed:
+            job = self.live.get(job_id)
+            if job and job.phase == FINETUNING:
+                job.keep.append(name)
+                return
+        view = self.view(job_id)
+        if view.adapter is None:
+            raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
+        keep_checkpoint(self.runs_root, runs.RunFolder(view.folder), view.request, view.step, name)
+
+    def delete(self, job_id: str) -> None:
+        """Removes a run that is over, with everything in its folder. Raises JobError."""
+        with self.changed:
+            if job_id in self.live:
+                raise JobError(f"Run {job_id} is waiting or running: stop it first.")
+        view = self.view(job_id)
+        if view.recorded:
+            raise JobError("The recorded run ships with the app and is not deleted.")
+        shutil.rmtree(view.folder)
 
     def stop(self, job_id: str) -> None:
         """Cancels a queued job; a running one stops after its current step and keeps what it learned."""
@@ -101,6 +135,16 @@ class JobRunner:
             except runs.RunError as error:
                 log.warning("run %s is left out of the history: %s", path.parent.name, error)
         return sorted(lines, key=lambda line: line.created, reverse=True)
+
+    def left_behind(self) -> list[JobView]:
+        """The finetunes that the last server was killed in, as long as nobody went on with them."""
+        views = []
+        for job_id in self.interrupted:
+            try:
+                views.append(self.view(job_id))
+            except JobError as error:
+                log.warning("run %s is not offered: %s", job_id, error)
+        return [view for view in views if view.state == INTERRUPTED and view.can_resume]
 
     def recorded(self) -> JobView | None:
         """The newest run that ships with the app, if there is one."""
@@ -186,7 +230,7 @@ class JobRunner:
             tell_about(job, time.monotonic() - started)
             job.stop.clear()  # Stop ended the finetune; what was learned is still compared, unless Stop comes again
         job.phase = COMPARING
-        adapter = job.folder.adapter if request.kind == "finetune" else (
+        adapter = job.folder.adapter if request.kind in (FINETUNE, ADAPTER) else (
             self.adapter_of(request.source) if request.source else None)
         job.comparisons = earlier = self.earlier_images(job)
         runs.save_comparisons(job.folder, earlier)
@@ -212,12 +256,19 @@ class JobRunner:
         job.phase = FINETUNING
         stopped = False
         for event in self.engine.finetune(model, job.request.config, job.folder.path, should_stop=job.stop.is_set,
-                                          resume=job.resume):
+                                          resume=job.resume, should_save=lambda: bool(job.keep)):
             runs.append_event(job.folder, event)
             job.events.append(event)
+            if isinstance(event, Saved | Finished):
+                self.keep_asked(job, event.step)
             write_log(job, describe(event))
             stopped = isinstance(event, Finished) and event.reason == STOPPED
         return stopped
+
+    def keep_asked(self, job: Job, step: int) -> None:
+        """What was asked to be kept while the step was at work."""
+        while job.keep:
+            keep_checkpoint(self.runs_root, job.folder, job.request, step, job.keep.pop(0))
 
     def load(self, name: str) -> Any:
         """The model, kept from job to job."""
@@ -228,15 +279,18 @@ class JobRunner:
 
     # ------------------------------------------------------------ the disk
 
-    def mark_interrupted(self) -> None:
-        """Jobs that a killed server left waiting or running."""
+    def mark_interrupted(self) -> list[str]:
+        """The ids of jobs that a killed server left waiting or running, which are told so."""
+        found = []
         for path in self.runs_root.glob(f"*/{STATE_FILE}"):
             try:
                 data = json.loads(path.read_text())
                 if data["state"] in ACTIVE:
                     write_json(path, data | {"state": INTERRUPTED})
+                    found.append(path.parent.name)
             except (OSError, ValueError, KeyError) as error:
                 log.warning("%s cannot be read: %s", path, error)
+        return sorted(found)
 
     def stored_view(self, job_id: str) -> JobView:
         """A job that is over, from its folder; the last few are kept."""

@@ -20,12 +20,11 @@ def launch(engine: Engine) -> None:
     demo = build_app(engine, runs_root, RECORDED)
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
     try:
-        demo.launch(**launch_options(runs_root), server_port=port)
+        demo.launch(**launch_options(), server_port=port)
     finally:
         demo.runner.close()
 
 
-def launch_options(runs_root: Path) -> dict:
-    """Arguments of Blocks.launch that tests share. Only adapters and archives of runs are served, by path."""
-    return {"theme": theme(), "css": CSS, "allowed_paths": [str(runs_root), str(RECORDED)], "ssr_mode": False, "mcp_server": True,
-            "footer_links": ["api", "settings"], "show_error": True}
+def launch_options() -> dict:
+    """Arguments of Blocks.launch that tests share. No folder is served: downloads are copies in the page's cache."""
+    return {"theme": theme(), "css": CSS, "ssr_mode": False, "mcp_server": True, "footer_links": ["api", "settings"], "show_error": True}

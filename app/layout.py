@@ -18,6 +18,7 @@ from app.lab_room import LabRoom
 from app.must_not_move_room import MustNotMoveRoom
 from app.page import QUIET, Page
 from app.progress_room import ProgressRoom
+from app.render import offer
 from app.runs_room import RunsRoom
 from app.settings_room import SettingsRoom
 from app.target_room import TargetRoom
@@ -39,8 +40,8 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
         page["job_id"] = gr.Textbox("", visible=False)
         page["seen"] = gr.State({})
         page["timer"] = gr.Timer(1.0, active=False)  # the page loads first, then it polls
-        with gr.Tabs():
-            with gr.Tab("Balance"):
+        with gr.Tabs() as page["tabs"]:
+            with gr.Tab("Balance", id="balance"):
                 page["banner"] = gr.HTML("", elem_id="banner")
                 with gr.Row(equal_height=False):
                     with gr.Column(scale=4, min_width=340):
@@ -68,6 +69,8 @@ def loader(page: Page, desk: Desk, shared: SettingsRoom) -> Callable:
     def load(request: gr.Request, *values: Any) -> dict:
         job_id = request.query_params.get("job", "")
         updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}})
+        if not job_id:
+            updates["banner"] = offer(desk.runner.left_behind())
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
         return page.named(named | updates | shared.from_link(request.query_params.get("settings", "")))
     return load

@@ -17,7 +17,7 @@ from fairness_core.plots import concept_name
 
 CHECK, IMAGES = "check", 16
 MARKS = {"kept": ("✓ Kept", "reached"), "moved": ("✗ Moved", "not-yet"), "improved": ("↑ Clearer now", "reached"),
-         "cannot tell": ("? Cannot tell", "unclear")}
+         "absent": ("– Not painted before either", "unclear"), "cannot tell": ("? Cannot tell", "unclear")}
 
 
 class MustNotMoveRoom:
@@ -57,15 +57,18 @@ class MustNotMoveRoom:
         """The latest panel of the run on show, when the tab is opened."""
         shown = self.desk.shown(self.desk.view_of(values["job_id"]))
         lines = (line for line in self.desk.runner.history() if line.request.kind == CHECK)
-        check_id = next((line.job_id for line in lines if shown and line.request.source == shown.source), "")
+        check_id = next((line.job_id for line in lines if shown and line.request.source == shown.source),
+                        values["check_id"])
         return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
-        panel = self.desk.view_of(values["check_id"])
+        shown, panel = self.desk.shown(view), self.desk.view_of(values["check_id"])
+        if panel and shown and panel.request.source != shown.source:
+            panel = None  # the page has turned to another run
         comparisons = panel.comparisons if panel else ()
         chosen = next((c for c in comparisons if c.prompt == values["check_prompt"]), comparisons[0] if comparisons else None)
         status = "" if panel is None else render.banner(panel.failure) or render.status(panel)
-        which = (values["check_id"], len(comparisons), panel.corrections if panel else ())
+        which = (panel.job_id if panel else "", len(comparisons), panel.corrections if panel else ())
         picked = (which, chosen.prompt if chosen else "")
         named = next((p.named for p in load_panel() if chosen and p.prompt == chosen.prompt), {})
         return {
@@ -108,7 +111,7 @@ def summary(results: Sequence[Moved]) -> str:
     untold = sum(r.status == "cannot tell" for r in results)
     told = (f"<strong>Moved, and should not have: {', '.join(moved)}.</strong> The finetune overrides what these prompts say."
             if moved else f"<strong>In none of {len(results)} prompts did the pictures lose what the prompt says.</strong>")
-    return told + (f" Of {untold} these pictures cannot tell." if untold else "")
+    return told + (f" For {untold} of {len(results)} prompts these pictures cannot tell." if untold else "")
 
 
 def moved_line(result: Moved) -> str:

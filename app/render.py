@@ -1,9 +1,9 @@
 """What the engine and the jobs tell -> values of components. Pure functions."""
 
 from collections.abc import Sequence
-from statistics import median
 
 from app import job_files as jobs
+from app.eta import seconds_left
 from app.job_files import Failure, HistoryLine, JobView
 from app.targets import target_words
 from app.text import duration, friendly_time, plain
@@ -12,7 +12,7 @@ from fairness_core.events import StepDone
 from fairness_core.plots import concept_name
 from fairness_core.results import PromptComparison
 
-RECENT_STEPS = 5
+KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter"}
 STATE_WORDS = {
     jobs.QUEUED: "waiting", jobs.RUNNING: "running", jobs.FINISHED: "finished", jobs.STOPPED: "stopped",
     jobs.CANCELLED: "cancelled", jobs.FAILED: "failed", jobs.INTERRUPTED: "interrupted"}
@@ -20,15 +20,13 @@ STATE_WORDS = {
 
 # ---------------------------------------------------------------- words
 
-def seconds_left(steps: Sequence[StepDone], total: int) -> float | None:
-    """Median of the latest steps times what is left; None before the first step."""
-    if not steps:
-        return None
-    return median(s.seconds for s in steps[-RECENT_STEPS:]) * (total - steps[-1].step)
-
-
 def estimate(seconds_per_step: float, steps: int) -> str:
     return f"about {duration(seconds_per_step * steps)} of finetuning ({steps} steps of {seconds_per_step:.1f} s)"
+
+
+def time_left(view: JobView) -> float | None:
+    """Seconds of finetuning left, by the steps since it was started or continued."""
+    return seconds_left([s for s in view.steps if s.step > view.first_step], view.request.config)
 
 
 def status_words(view: JobView | None) -> str:
@@ -40,6 +38,8 @@ def status_words(view: JobView | None) -> str:
             return f"Waiting: number {view.position} in the queue. One run at a time; this one starts by itself."
         case jobs.RUNNING:
             return running_words(view)
+        case jobs.FINISHED if view.request.kind == jobs.ADAPTER and not view.comparisons:
+            return f"Adapter “{view.request.name}” is kept. Compare it from the Runs tab."
         case jobs.FINISHED:
             done = f"{view.step} steps" if view.request.kind == "finetune" else "comparison"
             return f"Finished: {done}, {len(view.comparisons)} prompts compared."
@@ -60,7 +60,7 @@ def running_words(view: JobView) -> str:
     if view.phase == jobs.COMPARING:
         n, total = len(view.comparisons), len(view.request.compare_prompts)
         return f"{stopping}Comparing original and debiased: {n} of {total} prompts done."
-    left = seconds_left(view.steps, view.total_steps)
+    left = time_left(view)
     if left is None:
         return f"{stopping}Step {view.step + 1} of {view.total_steps} (the first takes longest)…"
     last = view.steps[-1]
@@ -108,6 +108,14 @@ def banner(failure: Failure | None) -> str:
             f"<p>{plain(failure.todo)}</p>{log}</div>")
 
 
+def offer(left: Sequence[JobView]) -> str:
+    """Runs that a restart broke off, each with a link that opens it; empty without any."""
+    lines = "".join(f'<li><a href="?job={view.job_id}">{plain(target_words(view.request.config))}, step {view.step} of '
+                    f"{view.total_steps}</a></li>" for view in left)
+    return (f'<div class="origin" role="status"><strong>The server was stopped in the middle of a run.</strong> '
+            f"Open it and press Continue to go on from its last checkpoint.<ul>{lines}</ul></div>") if left else ""
+
+
 def shown_label(view: JobView | None, about: str = "") -> str:
     """Where the compared pictures come from. about: machine and date of a recorded run."""
     if view is None:
@@ -146,13 +154,22 @@ def history(lines: Sequence[HistoryLine]) -> str:
 
 
 def history_entry(line: HistoryLine) -> str:
-    finetune = line.request.kind == "finetune"
-    what = "Finetune" if finetune else "Comparison"
+    finetune = line.request.kind == jobs.FINETUNE
+    what = KIND_WORDS.get(line.request.kind, "Comparison") + (f" “{line.request.name}”" if line.request.name else "")
     steps = f", step {line.step} of {line.request.config.steps}" if finetune else ""
     target = target_words(line.request.config) or "no target"
-    return (f'<li><a href="?job={line.job_id}"><strong>{what}, {plain(friendly_time(line.created))}</strong>'
+    return (f'<li><a href="?job={line.job_id}"><strong>{plain(what)}, {plain(friendly_time(line.created))}</strong>'
             f'<span class="state {line.state}">{STATE_WORDS[line.state]}{steps}</span>'
             f"<span>{plain(target)}</span><small>{line.job_id}</small></a></li>")
+
+
+def run_choices(lines: Sequence[HistoryLine]) -> list[tuple[str, str]]:
+    """(shown, id) of each run, for the choice of one."""
+    def shown(line: HistoryLine) -> str:
+        name = f" “{line.request.name}”" if line.request.name else ""
+        return (f"{KIND_WORDS.get(line.request.kind, 'Comparison')}{name}, {friendly_time(line.created)}, "
+                f"{STATE_WORDS[line.state]} ({line.job_id[-6:]})")
+    return [(shown(line), line.job_id) for line in lines]
 
 
 # ---------------------------------------------------------------- API
@@ -164,6 +181,6 @@ def status_record(view: JobView) -> dict:
         "position": view.position, "step": view.step, "total_steps": view.total_steps,
         "losses": view.steps[-1].losses if view.steps else {},
         "distance": view.steps[-1].distance if view.steps else {},
-        "seconds_left": seconds_left(view.steps, view.total_steps) if view.state == jobs.RUNNING else None,
+        "seconds_left": time_left(view) if view.state == jobs.RUNNING else None,
         "prompts_compared": len(view.comparisons), "prompts_to_compare": len(view.request.compare_prompts),
         "error": view.failure.what if view.failure else "", "message": status_words(view)}

@@ -165,6 +165,15 @@ def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobReque
                       seed=config.seed)
 
 
+def adapter_request(values: dict[str, Any], preset: FinetuneConfig, name: str) -> JobRequest:
+    """The comparison of someone's adapter, for the model and on the prompts of step 1; it has no target."""
+    chosen = [concept for group in concept_groups() for concept in values[f"{group}:concepts"]]
+    prompts = checked_prompts([*(prompt_for(c) for c in chosen), *parse_prompts(values["free_text"] or "")])
+    config = replace(preset, model=values["model"], prompts=(), marginals={}, joint=None, joint_attributes=())
+    return JobRequest("adapter", config, compare_prompts(prompts, COMPARED_TRAINED, COMPARED_HELD_OUT),
+                      images=COMPARED_IMAGES, seed=config.seed, name=name[:60])
+
+
 def compare_prompts(prompts: Sequence[str], trained: int, held_out: int) -> tuple[str, ...]:
     """The first `trained` prompts and `held_out` concepts that were not trained on, groups in turn.
 

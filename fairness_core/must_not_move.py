@@ -13,7 +13,7 @@ from fairness_core.attributes import ASSETS, load_attributes
 from fairness_core.metrics import wilson_interval
 from fairness_core.results import ImageSet, PromptComparison
 
-ALPHA = 0.05
+ALPHA, LOSS_ALLOWED = 0.05, 0.25
 
 
 class PanelError(ValueError):
@@ -45,7 +45,8 @@ class Moved:
 
     agreement_*: faces that show every class the prompt names, of the faces found (a scene: pictures without a face,
     of all pictures). clip_image: mean original-tuned cosine. p_value: exact McNemar test on the pictures whose
-    agreement changed, None where none can be paired. status: "kept", "moved", "improved" or "cannot tell".
+    agreement changed, None where none can be paired. status: "kept", "moved", "improved", "absent" (the original did not
+    paint it either: nothing could be lost) or "cannot tell".
     """
 
     prompt: str
@@ -80,8 +81,8 @@ def what_moved(comparisons: Sequence[PromptComparison], panel: Sequence[PanelPro
 
 
 def judge(comparison: PromptComparison, entry: PanelPrompt) -> Moved:
-    """Moved (improved) when agreement was lost (won) in more paired pictures than chance explains, kept when the
-    agreement afterwards is surely above one half, else it cannot be told."""
+    """Moved (improved) when agreement was lost (won) in more paired pictures than chance explains; kept when surely
+    less than LOSS_ALLOWED of the pictures that agreed before were lost (upper end of the Wilson interval)."""
     before, after = (agreement(images, entry.named) for images in (comparison.original, comparison.tuned))
     both = np.isfinite(before) & np.isfinite(after)
     lost, gained = int((before > after)[both].sum()), int((before < after)[both].sum())
@@ -89,13 +90,16 @@ def judge(comparison: PromptComparison, entry: PanelPrompt) -> Moved:
     shares = [share(values) for values in (before, after)]
     similar = comparison.clip_image[np.isfinite(comparison.clip_image)]
     return Moved(entry.prompt, entry.named, *shares, lost, gained, p_value,
-                 float(similar.mean()) if len(similar) else None, status(shares[1], lost, gained, p_value))
+                 float(similar.mean()) if len(similar) else None, status(int((before[both] == 1).sum()), lost, gained, p_value))
 
 
-def status(after: Share, lost: int, gained: int, p_value: float | None) -> str:
+def status(agreed: int, lost: int, gained: int, p_value: float | None) -> str:
+    """agreed: pictures with a face on both sides that agreed before."""
     if p_value is not None and p_value <= ALPHA:
         return "moved" if lost > gained else "improved"
-    return "kept" if after.n and after.low > .5 else "cannot tell"
+    if p_value is not None and not agreed:
+        return "absent"
+    return "kept" if agreed and wilson_interval(lost, agreed)[1] < LOSS_ALLOWED else "cannot tell"
 
 
 def agreement(images: ImageSet, named: dict[str, str]) -> np.ndarray:

@@ -32,7 +32,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        _, url, _ = demo.launch(**launch_options(root), server_port=port, prevent_thread_lock=True, quiet=True)
+        _, url, _ = demo.launch(**launch_options(), server_port=port, prevent_thread_lock=True, quiet=True)
         running.append(demo)
         return Served(url.rstrip("/"), demo.runner, root)
 

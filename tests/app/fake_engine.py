@@ -91,7 +91,8 @@ def image_set(prompt: str, numbers: Sequence[int], seed: int, ratios: dict[str, 
 
 def fake_finetune(recorder: Recorder, seconds: float):
     def finetune(model: FakeModel, config: FinetuneConfig, folder: Path,
-                 should_stop: Callable[[], bool] = lambda: False, resume: bool = False) -> Iterator[Event]:
+                 should_stop: Callable[[], bool] = lambda: False, resume: bool = False,
+                 should_save: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         if any("explode" in p for p in config.prompts):
             raise RuntimeError("the gradient left the building")
         recorder.trained.append(config.prompts[0])
@@ -112,7 +113,7 @@ def fake_finetune(recorder: Recorder, seconds: float):
                 ratios = mixed(min(step / FULLY_TRAINED, 1), shares(config))
                 yield FilmStrip(step, config.prompts[0],
                                 image_set(config.prompts[0], range(8), config.seed, ratios).images)
-            if step % config.checkpoint_every == 0:
+            if step % config.checkpoint_every == 0 or should_save():
                 yield Saved(step, save(folder, step, config))
             if should_stop():
                 break

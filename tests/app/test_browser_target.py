@@ -1,18 +1,28 @@
 """The target in a real browser: combinations, presets, and settings as a file or a link."""
 
 
+from pathlib import Path
+
 import pytest
 from fake_engine import fake_engine
 from playwright.sync_api import Page, expect
-from test_browser import LOAD, SOON, browser, slider, visit  # noqa: F401 (browser is a fixture)
+from test_browser import SOON, browser, slider, visit  # noqa: F401 (browser is a fixture)
 
 from fairness_core.config import load_config
+
+LONG = 90_000
 
 pytestmark = pytest.mark.browser
 
 
 def switch(page: Page, elem_id: str):
     return page.locator(elem_id).get_by_role("checkbox")
+
+
+def load(page: Page, path: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator("#load-settings").click()
+    chooser.value.set_files(path)
 
 
 def choose(page: Page, elem_id: str, option: str) -> None:
@@ -35,7 +45,7 @@ def test_combinations_of_two_attributes(browser, serve):  # noqa: F811
     page.locator("#joint-scale").click()
     expect(page.locator("#joint-note")).to_contain_text("Female 53.5 %", timeout=SOON)
     page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LOAD)
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     expect(page.locator("#origin")).to_contain_text("combinations set one by one")
     [run] = served.runs_root.iterdir()
     joint = load_config(run / "config.yaml").joint
@@ -48,7 +58,7 @@ def test_as_the_model_is(browser, serve, tmp_path):  # noqa: F811
     choose(page, "#target-preset", "As the model is")
     expect(page.locator("#preset-note")).to_contain_text("No pictures of this model have been measured yet", timeout=SOON)
     page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     choose(page, "#target-preset", "Gender parity")
     choose(page, "#target-preset", "As the model is")
     expect(page.locator("#preset-note")).to_contain_text("Chosen by nobody", timeout=SOON)
@@ -81,10 +91,10 @@ def test_settings_as_a_file_and_as_a_link(browser, serve, tmp_path):  # noqa: F8
     expect(page.locator("#free-text textarea")).to_have_value("a barista")
 
     kept.write_text(kept.read_text().replace("steps: 12", "steps: 14"))
-    page.locator("#load-settings input").set_input_files(kept)
+    load(page, kept)
     expect(page.locator("#loaded-note")).to_contain_text("finetune-settings.yaml, 14 steps", timeout=SOON)
     kept.write_text("colour: blue")
-    page.locator("#load-settings input").set_input_files(kept)
+    load(page, kept)
     expect(page.get_by_role("alert").filter(has_text="Unknown setting 'colour'")).to_be_visible(timeout=SOON)
     expect(slider(page, "gender", "female")).to_have_value("30")
     page.close()

@@ -9,6 +9,7 @@ from fake_engine import FakeModel, Recorder, fake_engine, fake_presets, image_se
 
 from app import job_files as jobs
 from app import measures, pictures, render, settings
+from app.step_log import step_log
 from app.finetune_room import continue_label, stop_button
 from app.job_files import Failure, HistoryLine, JobError, JobRequest, JobView
 from app.text import duration, friendly_time, plain
@@ -38,12 +39,6 @@ def comparisons(prompts=(PROMPT, "a photo of the face of a nurse, a person"), im
                                                 (3540, "59 min"), (4800, "1 h 20 min")])
 def test_duration(seconds, words):
     assert duration(seconds) == words
-
-
-def test_time_left_follows_the_latest_steps():
-    steps = [step(1, 60)] + [step(i, 2) for i in range(2, 11)]
-    assert render.seconds_left(steps, 20) == 20
-    assert render.seconds_left([], 20) is None
 
 
 @pytest.mark.parametrize(("given", "words"), [
@@ -98,13 +93,20 @@ def test_text_cannot_become_markup_or_template():
     assert not set(plain('<a href="x">{{#if}} ${1}')) & set('<>"{}$')
 
 
-def test_film_keeps_the_first_strip_and_the_latest():
+def test_film_shows_the_first_strip_and_the_one_nearest_to_the_scrubber():
     images = image_set("x", range(3), 0, {"gender": (.5, .5), "race": (.25,) * 4, "age": (.5, .5)}).images
-    html = pictures.film([FilmStrip(s, PROMPT, images) for s in range(0, 100, 5)])
-    steps = [int(s) for s in re.findall(r"<span>step (\d+)</span>", html)]
-    assert steps == [0, *range(65, 100, 5)]
-    assert html.count("<img") == 3 * len(steps) and 'alt="noise 1 after 0 steps"' in html
-    assert pictures.film([]) == ""
+    strips = [FilmStrip(s, PROMPT, images) for s in range(5, 100, 5)]
+    for scrubbed, steps in ((95, [5, 95]), (51, [5, 50]), (5, [5]), (0, [5]), (1000, [5, 95])):
+        html = pictures.film(strips, scrubbed)
+        assert [int(s) for s in re.findall(r"<span>step (\d+)</span>", html)] == steps
+        assert html.count("<img") == 3 * len(steps) and 'alt="noise 1 after 5 steps"' in html
+    assert pictures.film([], 0) == ""
+
+
+def test_step_log_newest_first():
+    html = step_log([step(1), step(2, skipped="no <face>")])
+    assert html.index(">2<") < html.index(">1<") and "skipped: no &lt;face&gt;" in html
+    assert step_log([]) == ""
 
 
 def test_pairs_name_both_sides_and_missing_faces():

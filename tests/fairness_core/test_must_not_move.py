@@ -39,14 +39,16 @@ def test_a_named_class_that_is_lost_moved():
 
 
 def test_kept_improved_and_unclear():
-    assert moved(NURSE, (16, 0), (15, 1)).status == "kept"
+    assert moved(NURSE, (16, 0), (16, 0)).status == "kept"
+    assert moved(NURSE, (16, 0), (14, 2)).status == "cannot tell"
     assert moved(NURSE, (4, 12), (16, 0)).status == "improved"
     assert moved(NURSE, (2, 1), (2, 1)).status == "cannot tell"
+    assert moved(NURSE, (0, 16), (0, 16)).status == "absent"
 
 
 def test_pictures_without_a_face_are_not_judged():
-    result = moved(NURSE, (8, 0, 8), (8, 0, 8))
-    assert result.agreement_before.n == 8 and result.status == "kept"
+    result = moved(NURSE, (16, 0, 8), (16, 0, 8))
+    assert result.agreement_before.n == 16 and result.status == "kept"
     nothing = moved(NURSE, (0, 0, 8), (0, 0, 8))
     assert nothing.status == "cannot tell" and nothing.agreement_after.frequency is None and nothing.p_value is None
 

@@ -1,0 +1,14 @@
+"""Files that a visitor may download: copies in the page's cache, so that no folder of runs is served."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_file_to_cache
+from gradio.utils import get_upload_folder
+
+
+def download(path: Path | None) -> Any:
+    """A download button's update: hidden when there is nothing to download."""
+    copy = save_file_to_cache(path, get_upload_folder()) if path else None
+    return gr.update(value=copy, visible=path is not None)
