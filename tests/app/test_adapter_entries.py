@@ -35,7 +35,7 @@ def test_a_checkpoint_is_kept_while_the_run_goes_on(make):  # noqa: F811
     [line] = [line for line in runner.history() if line.job_id != job_id]
     kept = runner.view(line.job_id)
     assert line.request.name == "early one" and kept.request.kind == "adapter"
-    assert 4 <= kept.request.config.steps <= 6 < runner.view(job_id).step, "as it was then, not as it became"
+    assert 3 <= kept.request.config.steps < runner.view(job_id).step, "as it was then, not as it became"
     assert kept.adapter.read_bytes() != runner.view(job_id).adapter.read_bytes()
     assert (kept.folder / f"{kept.job_id}.zip").exists()
     compared = wait(runner, runner.submit(JobRequest("compare", kept.request.config, ("x",), images=4,
