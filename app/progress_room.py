@@ -50,8 +50,8 @@ class ProgressRoom:
         except (ValueError, OSError) as error:
             return {"banner": render.banner(Failure(str(error), "The run goes on as it was."))}
         name = plain(" ".join(values["keep_name"].split()))
-        return {"keep_name": "", "keep_note": (f'<div class="note" role="status">Kept as “{name}”, from the end of this '
-                                               "step: find it in the Runs tab.</div>")}
+        note = f"Kept as “{name}”, from the end of this step: find it in the Runs tab."
+        return {"keep_name": "", "keep_note": f'<div class="note" role="status">{note}</div>'}
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         active = view is not None and view.is_active

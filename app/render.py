@@ -110,8 +110,8 @@ def banner(failure: Failure | None) -> str:
 
 def offer(left: Sequence[JobView]) -> str:
     """Runs that a restart broke off, each with a link that opens it; empty without any."""
-    lines = "".join(f'<li><a href="?job={view.job_id}">{plain(target_words(view.request.config))}, step {view.step} of '
-                    f"{view.total_steps}</a></li>" for view in left)
+    lines = "".join(f'<li><a href="?job={view.job_id}">{plain(target_words(view.request.config))}, '
+                    f"step {view.step} of {view.total_steps}</a></li>" for view in left)
     return (f'<div class="origin" role="status"><strong>The server was stopped in the middle of a run.</strong> '
             f"Open it and press Continue to go on from its last checkpoint.<ul>{lines}</ul></div>") if left else ""
 
@@ -155,7 +155,8 @@ def history(lines: Sequence[HistoryLine]) -> str:
 
 def history_entry(line: HistoryLine) -> str:
     finetune = line.request.kind == jobs.FINETUNE
-    what = KIND_WORDS.get(line.request.kind, "Comparison") + (f" “{line.request.name}”" if line.request.name else "")
+    name = f" “{line.request.name}”" if line.request.name else ""
+    what = KIND_WORDS.get(line.request.kind, "Comparison") + name
     steps = f", step {line.step} of {line.request.config.steps}" if finetune else ""
     target = target_words(line.request.config) or "no target"
     return (f'<li><a href="?job={line.job_id}"><strong>{plain(what)}, {plain(friendly_time(line.created))}</strong>'

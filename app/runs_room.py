@@ -60,7 +60,7 @@ class RunsRoom:
 
     def wire(self, page: Page) -> None:
         page.on(self.tab.select, self.list_runs, ("run", "job_id"))
-        page.on(page["run"].input, self.run_chosen, ("run",))
+        page.on(page["run"].input, self.run_chosen, ("run",), trigger_mode="always_last")
         page.asks(page["run_open"].click, self.open_run, ("run",))
         page.asks(page["run_compare"].click, self.compare, ("run",))
         page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"))

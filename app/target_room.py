@@ -40,11 +40,12 @@ class TargetRoom:
 
     def wire(self, page: Page) -> None:
         for name, attribute in load_attributes().items():
-            page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES)
+            page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES, trigger_mode="always_last")
             for c in attribute.class_names:
                 page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), SHARES, trigger_mode="always_last")
-        page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"))
-        page.on(page["joint:on"].input, self.joint_switched, SHARES)
+        page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"),
+                trigger_mode="always_last")
+        page.on(page["joint:on"].input, self.joint_switched, SHARES, trigger_mode="always_last")
         page.on(page["joint:pair"].input, self.fill, SHARES)
         page.on(page["joint:fill"].click, self.fill, SHARES)
         page.on(page["joint:scale"].click, self.scale, SHARES)
@@ -118,7 +119,8 @@ class TargetRoom:
 
     def scale(self, values: Values) -> Updates:
         try:
-            return table_values(values["joint:pair"], joint_table.scaled(values["joint:pair"], settings.joint_cells(values)))
+            pair = values["joint:pair"]
+            return table_values(pair, joint_table.scaled(pair, settings.joint_cells(values)))
         except TargetError:
             return self.table_edited(values)
 

@@ -18,7 +18,7 @@ DONE, INTERRUPTED = 0, 130
 
 def load_settings(path: Path, changes: Sequence[str] = ()) -> FinetuneConfig:
     """A preset's or a saved run's settings, with "name=value" changes. Raises ConfigError."""
-    if not path.is_file():
+    if not path.exists() or path.is_dir():  # standard input is a settings file, too
         raise ConfigError(f"There is no settings file {path}: give a preset of assets/presets or a run's config.yaml.")
     data = read_yaml(path)
     is_preset = isinstance(data, dict) and "config" in data

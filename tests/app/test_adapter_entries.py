@@ -1,5 +1,8 @@
 """Checkpoints that are kept, adapters that are brought, runs that are deleted."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from app import run_record
 from app.job_files import JobError, JobRequest
 from app.settings_text import parsed
 from fairness_core.adapter_files import LORA_FILE, TOKENS_FILE, AdapterError
+from fairness_core.commands.common import load_settings
 from fairness_core.config import FinetuneConfig
 
 LAYER = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_"
@@ -103,3 +107,8 @@ def test_the_command_holds_the_runs_own_settings(make):  # noqa: F811
     assert first.startswith("python -m fairness_core train --out runs/again-") and last == "SETTINGS"
     assert parsed("\n".join(text)) == view.request.config
     assert "All settings" in run_record.about(view)
+    read, write = os.pipe()
+    os.write(write, "\n".join(text).encode())
+    os.close(write)
+    assert load_settings(Path(f"/dev/fd/{read}")) == view.request.config, "the command line reads a pasted command"
+    os.close(read)

@@ -56,7 +56,7 @@ def test_combinations_of_two_attributes(browser, serve):  # noqa: F811
 def test_as_the_model_is(browser, serve, tmp_path):  # noqa: F811
     page = visit(browser, serve(fake_engine(.02)).url)
     choose(page, "#target-preset", "As the model is")
-    expect(page.locator("#preset-note")).to_contain_text("No pictures of this model have been measured yet", timeout=SOON)
+    expect(page.locator("#preset-note")).to_contain_text("No pictures of this model", timeout=SOON)
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     choose(page, "#target-preset", "Gender parity")

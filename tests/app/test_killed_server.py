@@ -44,7 +44,8 @@ def test_killed_and_started_again(tmp_path):
     try:
         first, second = sorted(runner.left_behind(), key=lambda view: -view.step)
         assert first.job_id == job.name and first.adapter.exists() and first.step >= 2 and second.adapter is None
-        assert f'href="?job={job.name}"' in render.offer([first]) and f"step {first.step} of 400" in render.offer([first])
+        offer = render.offer([first])
+        assert f'href="?job={job.name}"' in offer and f"step {first.step} of 400" in offer
         assert "last checkpoint can be used" in render.status_words(first)
         runner.go_on(job.name)
         while runner.view(job.name).step <= first.step:

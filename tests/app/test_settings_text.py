@@ -16,8 +16,8 @@ CONFIG = fake_presets()[0].config
 GENDER = {"gender": {"female": .25, "male": .75}}
 DEPENDENT = [[.4, .0], [.0, .3], [.2, .0], [.0, .1]]
 CONFIGS = [
-    replace(CONFIG, prompts=(prompt_for("judge"), "a barista, “Zoë”", prompt_for("chef")), marginals=GENDER, seed=7,
-            weight_decay=.5),
+    replace(CONFIG, prompts=(prompt_for("judge"), "a barista, “Zoë”", prompt_for("chef")), marginals=GENDER,
+            seed=7, weight_decay=.5),
     replace(CONFIG, prompts=("x",), marginals=GENDER | {"age": {"young": .333, "old": .667}}, learning_rate=1e-4),
     replace(CONFIG, prompts=("x",), joint=DEPENDENT, joint_attributes=("race", "gender")),
     replace(CONFIG, prompts=("x",), joint_attributes=("race", "gender", "age"),

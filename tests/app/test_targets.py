@@ -68,7 +68,7 @@ def test_presets_are_usable_and_recognised():
 
 def test_as_the_model_is_measured_with_intervals():
     parity = {"gender": (.5, .5), "race": (1, 0, 0, 0), "age": (0, 1)}
-    preset = measured_preset([image_set("a", range(40), 0, parity), image_set("b", range(40), 0, parity)], "two prompts")
+    preset = measured_preset([image_set(p, range(40), 0, parity) for p in "ab"], "two prompts")
     assert sum(preset.percents["gender"].values()) == 100 and preset.percents["race"]["wmelh"] == 100
     assert preset.percents["age"] == {"young": 0, "old": 100}
     assert re.search(r"7\d faces in two prompts: Female \d\d % \[\d\d, \d\d\]", preset.why)
