@@ -74,7 +74,8 @@ main.contain, .wrap:has(> main) { width: 100%; }
 .dark .mark.reached { color: #7fd394; } .dark .mark.not-yet { color: #ffa87d; } .dark .mark.unclear { color: #b7bfcb; }
 .settings summary { cursor: pointer; padding: .3rem 0; } table.settings-table td { white-space: normal; text-align: left; }
 table.settings-table th:first-child { min-width: 11rem; vertical-align: top; }
-.log { max-height: 20rem; overflow: auto; } .log td:nth-child(2) { text-align: left; }
+.log { max-height: 20rem; overflow: auto; } .log table :is(th, td):nth-child(-n+2) { text-align: left; }
+.log table th:first-child { min-width: 0; }
 .scroll, .film-rows { contain: inline-size; overflow-x: auto; } .measures { border-collapse: collapse; width: 100%; font-size: .88rem; margin: 0; }
 .measures th, .measures td { padding: .4rem .6rem; text-align: right; border: 0;
   border-bottom: 1px solid var(--border-color-primary); white-space: nowrap; }
