@@ -43,6 +43,7 @@ class LossWeights:
 TUPLES = ("prompts", "joint_attributes", "lora_targets")  # YAML knows lists only
 TUNABLE = ("text_encoder", "unet", "both", "tokens")
 LORA_TARGETS = ("attention", "mlp")
+SCHEDULES = ("constant", "linear")
 POSITIVE = ("lora_rank", "soft_tokens", "learning_rate", "max_grad_norm", "steps", "images_per_prompt", "prompts_per_step",
             "sampling_steps", "film_strip_every", "checkpoint_every")
 
@@ -55,6 +56,7 @@ class FinetuneConfig:
     targets_by_prompt: prompt -> a target of its own, as marginals or as {joint: ..., joint_attributes: ...}, over the
     same attributes; every other prompt follows the target above.
     tune: "text_encoder", "unet" or "both" (LoRA), or "tokens" (`soft_tokens` learned vectors before the prompt).
+    learning_rate_schedule: "constant", or "linear": falling to nothing by the last step.
     lora_rank, lora_alpha: LoRA counts alpha / rank times; alpha 0 means as large as the rank. lora_targets: the text
     encoder's parts that get LoRA, "attention" and "mlp"; the U-Net's are its attention.
     gradient: "adjusted", "naive" or "unscaled".
@@ -78,6 +80,7 @@ class FinetuneConfig:
     lora_targets: tuple[str, ...] = LORA_TARGETS
     soft_tokens: int = 5
     learning_rate: float = 2e-3
+    learning_rate_schedule: str = "constant"
     weight_decay: float = 0.01
     ema_decay: float = 0.9
     max_grad_norm: float = 1.0
@@ -110,6 +113,9 @@ class FinetuneConfig:
             raise ConfigError(f"guidance_scale is {self.guidance_scale}: use 1 (no guidance) or more.")
         if self.tune not in TUNABLE:
             raise ConfigError(f"Cannot tune {self.tune!r}: choose {', '.join(TUNABLE)}.")
+        if self.learning_rate_schedule not in SCHEDULES:
+            raise ConfigError(f"Unknown learning_rate_schedule {self.learning_rate_schedule!r}: "
+                              f"choose {' or '.join(SCHEDULES)}.")
         if not isinstance(self.lora_targets, tuple) or not set() < set(self.lora_targets) <= set(LORA_TARGETS):
             raise ConfigError(f"lora_targets is {self.lora_targets!r}: list one or both of {', '.join(LORA_TARGETS)}.")
         if self.images_per_prompt < 2:

@@ -142,6 +142,8 @@ def take_step(run: Run) -> StepDone:
             parameter.grad /= len(prompts)
         norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm)
         if torch.isfinite(norm):
+            for group in run.optimizer.param_groups:
+                group["lr"] = rate_at(config, run.step)
             run.optimizer.step()
             run.average.update(run.parameters)
         else:
@@ -152,6 +154,12 @@ def take_step(run: Run) -> StepDone:
                     mean_of([j.losses for j in judgements]), mean_of([j.distance for j in judgements]),
                     config.images_per_prompt * len(prompts), sum(j.faces_found for j in judgements), skipped,
                     run.original_seconds)
+
+
+def rate_at(config: FinetuneConfig, step: int) -> float:
+    """The learning rate of a step: a function of the step alone, so that a resumed run goes on as it would have."""
+    left = 1 - step / config.steps if config.learning_rate_schedule == "linear" else 1
+    return config.learning_rate * left
 
 
 def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:

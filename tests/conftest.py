@@ -1,5 +1,10 @@
 """Shared fixtures: the tiny pipeline, and what every test of the sampler starts from."""
 
+import os
+
+# Threads that spin while they wait make small models many times slower on a busy machine; read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline

@@ -81,7 +81,7 @@ def test_a_target_that_cannot_be_used(changes, says):
     ("lora_alpha", -1), ("soft_tokens", 0), ("lora_targets", ()), ("lora_targets", ("heads",)), ("lora_targets", "mlp"),
     ("lora_targets", None), ("timesteps_per_update", 11), ("timesteps_per_update", -1), ("learning_rate", float("nan")),
     ("learning_rate", float("inf")), ("learning_rate", "2e-3"), ("steps", 2.5), ("steps", "30"), ("steps", True),
-    ("steps", None), ("guidance_scale", None), ("targets_by_prompt", ["a nurse"])])
+    ("steps", None), ("guidance_scale", None), ("learning_rate_schedule", "step"), ("targets_by_prompt", ["a nurse"])])
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(ConfigError, match=setting if setting not in ("gradient", "tune") else f"{value}.*choose"):
         FinetuneConfig(**{setting: value})

@@ -289,6 +289,21 @@ def test_the_same_seed_gives_the_same_adapter_and_another_seed_another(tmp_path)
     assert first != other
 
 
+def test_a_linear_schedule_lowers_the_rate_evenly_to_nothing(tmp_path, monkeypatch):
+    rates, real = [], torch.optim.AdamW.step
+
+    def step(self, *args, **kwargs):
+        rates.append(self.param_groups[0]["lr"])
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    run(tmp_path / "linear", replace(CONFIG, learning_rate_schedule="linear"))
+    assert rates == pytest.approx([0.01, 0.0075, 0.005, 0.0025])
+    rates.clear()
+    run(tmp_path / "constant")
+    assert rates == [0.01] * 4
+
+
 def test_the_adapter_changes_the_prompt_embeddings_once_loaded(tmp_path):
     model = tiny_model()
     adapter = run(tmp_path, model=model)[-1].adapter
@@ -355,7 +370,7 @@ def test_stopped_before_the_first_step_the_adapter_is_the_identity(tmp_path):
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"noise_batches": 0, "prompts_per_step": 2}, {"tune": "unet"}, {"tune": "tokens", "soft_tokens": 3},
+    {}, {"learning_rate_schedule": "linear"}, {"noise_batches": 0, "prompts_per_step": 2}, {"tune": "unet"}, {"tune": "tokens", "soft_tokens": 3},
     {"tune": "both", "lora_alpha": 5, "lora_targets": ("mlp",)}, {"tune": "both", "gradient": "naive"}])
 def test_a_run_stopped_and_continued_equals_one_that_was_not(tmp_path, options):
     config = replace(CONFIG, **options)
