@@ -64,7 +64,7 @@ def test_a_correction_is_stored_and_recomputes(runner):
     assert corrected.corrections == (fix,)
     before, after = (frequencies(v.comparisons[0].tuned)["gender"][other] for v in (view, corrected))
     assert after == pytest.approx(before + 1 / view.comparisons[0].tuned.found.sum())
-    again = JobRunner(runner.engine, runner.runs_root, runner.recorded_root)  # a server that starts anew
+    again = JobRunner(runner.engine, runner.runs_root, runner.store.recorded_root)  # a server that starts anew
     assert again.view(view.job_id).corrections == (fix,)
     again.close()
     correct(runner, view.job_id, [])

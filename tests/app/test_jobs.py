@@ -32,7 +32,7 @@ def make(tmp_path: Path, recorder: Recorder):
         one.close()
 
 
-def wait(runner: JobRunner, job_id: str, state: str, seconds: float = 10):
+def wait(runner: JobRunner, job_id: str, state: str, seconds: float = 60):
     end = time.monotonic() + seconds
     while (view := runner.view(job_id)).state != state:
         assert time.monotonic() < end, f"still {view.state} ({view.failure}), not {state}"
@@ -40,7 +40,7 @@ def wait(runner: JobRunner, job_id: str, state: str, seconds: float = 10):
     return view
 
 
-def wait_for_step(runner: JobRunner, job_id: str, step: int, seconds: float = 10):
+def wait_for_step(runner: JobRunner, job_id: str, step: int, seconds: float = 60):
     end = time.monotonic() + seconds
     while runner.view(job_id).step < step:
         assert time.monotonic() < end
@@ -196,7 +196,7 @@ def test_the_newest_recorded_run_is_found_by_id(make, tmp_path):
     other = make(root=tmp_path / "others", recorded=tmp_path / "recorded")
     view = other.recorded()
     assert view.job_id == "run-2" and view.recorded and len(view.comparisons) == 2
-    assert other.adapter_of("run-2") == runs.RunFolder(tmp_path / "recorded" / "run-2").adapter
+    assert other.view("run-2").adapter == runs.RunFolder(tmp_path / "recorded" / "run-2").adapter
     assert not view.can_extend and not view.can_resume
 
 
