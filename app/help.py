@@ -96,6 +96,10 @@ Press <em>Start</em> in step 2: pictures of the original and of the finetuned mo
 with what a classifier perceives in each.</div>"""
 BRING = ("Made by this app, by diffusers or by textual inversion, for the model and prompts chosen on the Balance page: it is "
          "compared with the original at once. Other kinds of files are refused.")
+HUB = ("A model repository of your own with adapter, settings, figures, report and model card, as in the archive. Read the card "
+       "before others do.")
+HUB_NAME = "Your name on the hub, a slash, a name for the repository; made when it is not there."
+HUB_TOKEN = "One with write access. It is used once, for this upload, and neither stored nor logged."
 LOOK_AT = "Settings, curves, pictures and downloads of one run."
 DELETE = "Its adapter, pictures and figures are removed for good."
 EMPTY_RUNS = "No runs yet. Press Start on the Balance page: each run is kept, and listed here to be opened again."

@@ -9,6 +9,7 @@ from app import help as words
 from app import pictures, render, run_record, settings
 from app.downloads import download
 from app.handlers import Desk
+from app.hub_part import HubPart
 from app.job_files import ADAPTER, Failure, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.target_room import TARGET_INPUTS
@@ -20,6 +21,7 @@ class RunsRoom:
 
     def __init__(self, desk: Desk):
         self.desk = desk
+        self.hub = HubPart(desk)
 
     def build(self, page: Page) -> None:
         """In its own tab, which is the room's `tab`."""
@@ -52,6 +54,7 @@ class RunsRoom:
         page["run_film"] = gr.HTML("", elem_id="run-film")
         page["run_again"] = gr.Code("", language="shell", label="Do it again from a terminal: paste this one command",
                                     interactive=False, max_lines=8, elem_id="run-again")
+        self.hub.build(page)
         page["run_delete"] = gr.Button("Delete this run…", variant="stop", size="sm", elem_id="run-delete")
         with gr.Row(visible=False) as page["run_sure"]:
             gr.HTML(f'<div class="wrong" role="alert">{words.DELETE}</div>')
@@ -67,6 +70,7 @@ class RunsRoom:
         page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)})
         page.on(page["run_kept"].click, lambda _: {"run_sure": gr.update(visible=False)})
         page.asks(page["run_gone"].click, self.delete, ("run",))
+        self.hub.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The list is drawn when the tab is opened."""
@@ -103,7 +107,7 @@ class RunsRoom:
             "run_distances": gr.update(value=distance_curves(steps) if steps else None, visible=bool(steps)),
             "run_film": pictures.film(film, film[-1].step) if film else "",
             "run_compare": gr.update(visible=view.request.kind == ADAPTER and view.adapter is not None),
-        }
+        } | self.hub.shown(view)
 
     def open_run(self, values: Values) -> Updates:
         return self.desk.refresh(values | {"job_id": values["run"], "seen": {}}) | {"job_id": values["run"]} | BALANCE

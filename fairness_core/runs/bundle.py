@@ -11,28 +11,30 @@ from fairness_core.runs.events import read_events
 from fairness_core.runs.folder import RunError, RunFolder, read_about, read_config
 
 
-def bundle(folder: RunFolder) -> Path:
-    """One zip to publish or hand on, beside the run: adapter, settings, metrics as CSV, HTML report, model card.
+def contents(folder: RunFolder) -> dict[str, bytes]:
+    """The files of a run's repository by name: adapter, settings, metrics as CSV, HTML report, model card.
 
-    Unpacked, it is a repository that diffusers' load_lora_weights reads. Raises RunError when there is no adapter.
+    diffusers' load_lora_weights reads it. Raises RunError when there is no adapter.
     """
     if not folder.adapter.exists():
         raise RunError("This run has no adapter yet: finetune at least until the first save.")
     config, about = read_config(folder), read_about(folder)
     comparisons = load_comparisons(folder)
+    steps = [event for event in read_events(folder) if isinstance(event, StepDone)]
     table = metrics_table(comparisons, config.target(), config.own_targets())
-    texts = {
-        "README.md": model_card(config, table, about),
-        "metrics.csv": to_csv(table),
-        "report.html": to_html(config, [e for e in read_events(folder) if isinstance(e, StepDone)], comparisons, about),
-        "config.yaml": folder.config.read_text(),
-    }
+    texts = {"README.md": model_card(config, table, about), "metrics.csv": to_csv(table),
+             "report.html": to_html(config, steps, comparisons, about), "config.yaml": folder.config.read_text()}
+    return {folder.adapter.name: folder.adapter.read_bytes()} | {name: text.encode() for name, text in texts.items()}
+
+
+def bundle(folder: RunFolder) -> Path:
+    """`contents` as one zip to hand on, beside the run. Raises RunError when there is no adapter."""
+    parts = contents(folder)
 
     def write(path: Path) -> None:
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-            archive.write(folder.adapter, folder.adapter.name)
-            for name, text in texts.items():
-                archive.writestr(name, text)
+            for name, part in parts.items():
+                archive.writestr(name, part)
 
     path = folder.path / f"{folder.path.name}.zip"
     write_atomically(path, write)
