@@ -22,15 +22,17 @@ class Engine:
 
 def fairness_engine() -> Engine:
     """The real one. Training and evaluation are imported with the first job: the page need not wait for them."""
-    from fairness_core import models, presets
+    from fairness_core import models, originals, presets
+
+    kept: dict[str, originals.Originals] = {}  # by model: another strength or adapter need not paint them again
 
     def finetune(*arguments: Any, **named: Any) -> Iterator[Event]:
         from fairness_core import training
         return training.finetune(*arguments, **named)
 
-    def compare(*arguments: Any, **named: Any) -> Iterator[PromptComparison]:
+    def compare(model: Any, *arguments: Any, **named: Any) -> Iterator[PromptComparison]:
         from fairness_core import evaluation
-        return evaluation.compare(*arguments, **named)
+        return evaluation.compare(model, *arguments, **named, originals=kept.setdefault(model.name, originals.Originals()))
 
     def lab(model: Any, settings: Any, should_stop: Callable[[], bool]) -> Iterator[Any]:
         """The scale figure first: it is the quicker one."""
@@ -39,7 +41,8 @@ def fairness_engine() -> Engine:
         yield from gradient_lab.compare_scales(model, settings, target, should_stop)
         yield from gradient_lab.compare_losses(model, settings, target, should_stop)
 
-    def lengths() -> list:
-        return presets.usable_presets(models.available_models(), "length")
+    def ready_settings() -> list:
+        usable = models.available_models()
+        return [preset for kind in presets.KINDS for preset in presets.usable_presets(usable, kind)]
 
-    return Engine(models.available_models, models.load_model, lengths, finetune, compare, lab)
+    return Engine(models.available_models, models.load_model, ready_settings, finetune, compare, lab)

@@ -13,6 +13,7 @@ from fairness_core.conditioning import condition
 from fairness_core.critics import Critics
 from fairness_core.faces import crop_for
 from fairness_core.models import Model
+from fairness_core.originals import Look, Originals
 from fairness_core.prompts import is_held_out
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.sampling import check_prompt, decode, denoise, draw_noise, to_uint8
@@ -49,16 +50,17 @@ def perceive(critics: Critics, prompt: str, numbers: Sequence[int], images: Tens
 @torch.no_grad()
 def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None,
             strength: float = 1.0, *, sampling_steps: int, guidance_scale: float,
-            should_stop: Callable[[], bool] = lambda: False,
-            finetuned_on: Sequence[str] | None = None) -> Iterator[PromptComparison]:
+            should_stop: Callable[[], bool] = lambda: False, finetuned_on: Sequence[str] | None = None,
+            originals: Originals | None = None) -> Iterator[PromptComparison]:
     """Yields one comparison a prompt. Without an adapter, both sides are the original model.
 
     strength: 0 (original) to 1.5. finetuned_on: the prompts the adapter was trained on; without them the concepts
-    file says what is held out. Raises PromptError, AdapterError or ValueError (no image numbers) before the first
+    file says what is held out. originals: this model's, where other adapters or strengths are compared too. Raises PromptError, AdapterError or ValueError (no image numbers) before the first
     comparison.
     """
     if not len(numbers):
         raise ValueError("There is nothing to compare: ask for at least one image.")
+    originals, numbers = originals or Originals(), tuple(numbers)
     if adapter is not None:
         load_adapter(model, adapter)
     try:
@@ -67,11 +69,12 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
         for prompt in prompts:
             if should_stop():
                 return
+            how = prompt, numbers, seed, sampling_steps, guidance_scale
             with adapter_strength(model, 0.0):
-                before = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale)
+                before = originals.recall(how, lambda: look(model, *how))
             with adapter_strength(model, strength):
-                after = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale)
-            yield compare_images(model.critics, prompt, numbers, before, after, finetuned_on)
+                after = look(model, *how)
+            yield compare_looks(before, after, model.critics.text_features([prompt]), is_held_out(prompt, finetuned_on))
     finally:
         detach_adapter(model)
 
@@ -94,16 +97,16 @@ def generate(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed:
 
 
 @torch.no_grad()
-def compare_images(critics: Critics, prompt: str, numbers: Sequence[int], before: Tensor, after: Tensor,
-                   finetuned_on: Sequence[str] | None = None) -> PromptComparison:
-    """Perception of both sides, and how alike they are: cosines [n]."""
-    text = critics.text_features([prompt])
-    clip_before, clip_after = (critics.encoders["clip"](images) for images in (before, after))
-    dino_before, dino_after = (critics.encoders["dino"](images) for images in (before, after))
-    return PromptComparison(
-        prompt, is_held_out(prompt, finetuned_on),
-        perceive(critics, prompt, numbers, before), perceive(critics, prompt, numbers, after),
-        cosine(clip_before, text), cosine(clip_after, text), cosine(clip_before, clip_after), cosine(dino_before, dino_after))
+def look(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int, guidance_scale: float) -> Look:
+    """Paints as paint() does, perceives, and takes the features that likeness is measured by."""
+    images, critics = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale), model.critics
+    return Look(perceive(critics, prompt, numbers, images), critics.encoders["clip"](images), critics.encoders["dino"](images))
+
+
+def compare_looks(before: Look, after: Look, text: Tensor, held_out: bool) -> PromptComparison:
+    """Perception of both sides, and how alike they and the prompt's text features [1, width] are: cosines [n]."""
+    return PromptComparison(after.images.prompt, held_out, before.images, after.images, cosine(before.clip, text),
+                            cosine(after.clip, text), cosine(before.clip, after.clip), cosine(before.dino, after.dino))
 
 
 def cosine(a: Tensor, b: Tensor) -> np.ndarray:
