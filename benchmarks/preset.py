@@ -1,6 +1,7 @@
-"""Runs a preset on the built-in model and measures it on concepts it was not finetuned on.
+"""Runs presets on the built-in model and measures them on concepts they were not finetuned on.
 
-python -m benchmarks.preset mini-short                 (finetune, then 40 images a held-out prompt)
+python -m benchmarks.preset mini-short                              (finetune, then 40 images a held-out prompt)
+python -m benchmarks.preset mini-short mini-race --images 60        (the originals are painted once for all)
 python -m benchmarks.preset mini-short --record assets/recorded/gender-parity --images 24
 """
 
@@ -19,8 +20,9 @@ from fairness_core.checkpoints import forget_checkpoint
 from fairness_core.evaluation import compare
 from fairness_core.metrics import MeanOverPrompts, summarise
 from fairness_core.models import Model, load_model
+from fairness_core.originals import Originals
 from fairness_core.presets import Preset, load_preset
-from fairness_core.prompts import load_concepts, prompt_for
+from fairness_core.prompts import concept_of, load_concepts, prompt_for
 from fairness_core.results import PromptComparison
 from fairness_core.runs import RunFolder, append_event, save_about, save_comparisons
 from fairness_core.training import finetune
@@ -28,25 +30,33 @@ from fairness_core.training import finetune
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("preset", help="a name in assets/presets")
+    parser.add_argument("presets", nargs="+", help="names in assets/presets")
     parser.add_argument("--images", type=int, default=40, help="images a prompt")
     parser.add_argument("--trained-prompts", type=int, default=0, help="also measure this many finetuned prompts")
-    parser.add_argument("--record", type=Path, help="keep the run in this folder, as the page shows recorded runs")
+    parser.add_argument("--record", type=Path, help="keep the (one) run in this folder, as the page shows recorded runs")
     args = parser.parse_args()
-    preset, model = load_preset(ASSETS / "presets" / f"{args.preset}.yaml"), load_model("mini")
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = RunFolder(args.record or Path(scratch))
-        seconds = run_preset(model, preset, folder)
-        prompts = list(preset.config.prompts[:args.trained_prompts]) + [prompt_for(c) for c in load_concepts().held_out]
-        comparisons = measure(model, preset, folder, prompts, args.images)
-        for record in report(preset, comparisons):
-            print(json.dumps(record))
-        if args.record:
-            forget_checkpoint(folder.path)  # a recorded run is looked at, never continued
-            save_comparisons(folder, comparisons)
-            save_about(folder, About(
-                title=preset.label, recorded=True, machine=machine(), date=date.today().isoformat(), seconds=seconds,
-                note=preset.description, model=model.label))
+    if args.record and len(args.presets) > 1:
+        parser.error("--record keeps one run: name one preset")
+    model, originals = load_model("mini"), Originals()
+    for name in args.presets:
+        preset = load_preset(ASSETS / "presets" / f"{name}.yaml")
+        with tempfile.TemporaryDirectory() as scratch:
+            measure_preset(model, preset, RunFolder(args.record or Path(scratch)), args, originals)
+
+
+def measure_preset(model: Model, preset: Preset, folder: RunFolder, args: argparse.Namespace, originals: Originals) -> None:
+    """Finetunes, compares, prints one JSON record a line, and keeps the run where it is asked for."""
+    seconds = run_preset(model, preset, folder)
+    prompts = list(preset.config.prompts[:args.trained_prompts]) + [prompt_for(c) for c in load_concepts().held_out]
+    comparisons = measure(model, preset, folder, prompts, args.images, originals)
+    for record in report(preset, comparisons):
+        print(json.dumps(record), flush=True)
+    if args.record:
+        forget_checkpoint(folder.path)  # a recorded run is looked at, never continued
+        save_comparisons(folder, comparisons)
+        save_about(folder, About(
+            title=preset.label, recorded=True, machine=machine(), date=date.today().isoformat(), seconds=seconds,
+            note=preset.description, model=model.label))
 
 
 def run_preset(model: Model, preset: Preset, folder: RunFolder) -> float:
@@ -60,17 +70,22 @@ def run_preset(model: Model, preset: Preset, folder: RunFolder) -> float:
     return seconds
 
 
-def measure(model: Model, preset: Preset, folder: RunFolder, prompts: list[str], images: int) -> list[PromptComparison]:
+def measure(model: Model, preset: Preset, folder: RunFolder, prompts: list[str], images: int,
+            originals: Originals) -> list[PromptComparison]:
     config = preset.config
     return list(compare(model, prompts, range(images), config.seed, folder.adapter, sampling_steps=config.steps_shown,
-                        guidance_scale=config.guidance_scale, finetuned_on=config.prompts))
+                        guidance_scale=config.guidance_scale, finetuned_on=config.prompts, originals=originals))
 
 
 def report(preset: Preset, comparisons: list[PromptComparison]) -> list[dict]:
-    """The held-out prompts, then the finetuned ones: a record an attribute, one for what must not change."""
+    """All held-out prompts, those of each kind of concept, the finetuned ones: a record an attribute, one for what
+    must not change."""
+    held_out = [c for c in comparisons if c.held_out]
+    groups = {"held out": held_out, "finetuned on": [c for c in comparisons if not c.held_out]}
+    for kind, concepts in load_concepts().groups.items():
+        groups[f"held out, {kind}"] = [c for c in held_out if concept_of(c.prompt) in concepts.held_out]
     records = []
-    for group, held_out in (("held out", True), ("finetuned on", False)):
-        chosen = [c for c in comparisons if c.held_out == held_out]
+    for group, chosen in groups.items():
         if chosen:
             records += [{"prompts": group} | record for record in attribute_records(preset, chosen)]
             records.append({"prompts": group} | preservation(chosen))

@@ -1,0 +1,51 @@
+"""The command that measures presets: on a tiny model, with the shipped presets cut short."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from fakes import tiny_model
+
+from benchmarks import preset as command
+from fairness_core.presets import load_preset
+from fairness_core.prompts import load_concepts
+
+
+def brief(path):
+    preset = load_preset(path)
+    config = replace(preset.config, steps=1, images_per_prompt=2, prompts_per_step=1, sampling_steps=2, comparison_steps=2,
+                     timesteps_per_update=1, prompts=("chef", "boxer"))
+    return replace(preset, config=config)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A nurse and a swimmer held out; the tokenizer of the tiny model takes few letters."""
+    monkeypatch.setattr(command, "load_model", lambda name: tiny_model())
+    monkeypatch.setattr(command, "load_preset", brief)
+    monkeypatch.setattr(command, "prompt_for", lambda concept: concept)
+    groups = {name: replace(group, held_out=group.held_out[:1]) for name, group in load_concepts().groups.items()}
+    monkeypatch.setattr(command, "load_concepts", lambda: replace(load_concepts(), groups=groups))
+
+
+def run(monkeypatch, capsys, *arguments: str) -> list[dict]:
+    monkeypatch.setattr("sys.argv", ["preset", *arguments])
+    command.main()
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_every_preset_is_measured_on_all_and_on_each_kind_of_held_out_concept(few, monkeypatch, capsys):
+    records = run(monkeypatch, capsys, "mini-short", "mini-race", "--images", "2")
+    assert [r["preset"] for r in records if "preset" in r] == ["mini-short", "mini-race"]
+    kinds = [f"held out, {kind}" for kind in load_concepts().groups]
+    assert list(dict.fromkeys(r["prompts"] for r in records if "prompts" in r)) == ["held out", *kinds]
+    gender = next(r for r in records if r.get("attribute") == "gender")
+    assert gender["controlled"] and gender["prompt_count"] == len(kinds) and gender["images_a_prompt"] == 2
+    low, high = gender["bias_original"][1:]
+    assert low <= gender["bias_original"][0] <= high and sum(gender["frequencies_tuned"]) == pytest.approx(1, abs=0.01)
+
+
+def test_one_run_is_recorded_at_a_time(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "mini-short", "mini-race", "--record", "folder")
+    assert "one preset" in capsys.readouterr().err
