@@ -8,22 +8,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from fairness_core.adapter_files import saved_adapter
 from fairness_core.adapters import adapter_strength, attach_adapter, detach_adapter, save_adapter
 from fairness_core.attributes import TargetDistribution
 from fairness_core.average import MovingAverage
-from fairness_core.checkpoints import forget_checkpoint, load_checkpoint, save_checkpoint
+from fairness_core.checkpoints import CheckpointError, forget_checkpoint, load_checkpoint, save_checkpoint
 from fairness_core.conditioning import condition
-from fairness_core.config import ConfigError, FinetuneConfig
+from fairness_core.config import ConfigError, FinetuneConfig, load_config
 from fairness_core.critics import Critics
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.files import write_atomically
 from fairness_core.gradients import accumulate_gradients, choose_timesteps, scheduler_coefficients, step_weights
+from fairness_core.memory import advice
 from fairness_core.models import Model
 from fairness_core.objective import Judgement, Reference, judge, look_at_originals
 from fairness_core.processes import Share, current_share
-from fairness_core.sampling import check_prompt, decode, denoise, draw_noise, to_uint8
+from fairness_core.precision import loss_scaler
+from fairness_core.sampling import check_prompt, decode, denoise_in_parts, draw_noise, to_uint8
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
 FILM_IMAGES = 6
@@ -45,6 +48,7 @@ class Run:
     step: int = 0
     original_seconds: float = 0.0
     originals: dict[tuple[str, int], Reference] = field(default_factory=dict)
+    scaler: GradScaler = field(default_factory=lambda: GradScaler(enabled=False))
 
 
 def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Callable[[], bool] = lambda: False,
@@ -65,6 +69,8 @@ def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Ca
         for event in advance(run, folder, should_stop, resume, should_save):
             if run.share.is_main:
                 yield event
+    except torch.OutOfMemoryError:
+        raise ConfigError(advice(model.label)) from None
     finally:
         detach_adapter(model)
 
@@ -75,7 +81,8 @@ def advance(run: Run, folder: Path, should_stop: Callable[[], bool], resume: boo
     config = run.config
     run.share.wait()  # the others may still look for a run in this folder
     if resume:
-        run.step = load_checkpoint(folder, run.parameters, run.optimizer, run.average)
+        check_continues(folder, config)
+        run.step = load_checkpoint(folder, run.parameters, run.optimizer, run.average, run.scaler)
     if run.share.is_main:
         prepare(folder, config, resume)
     yield Started(run.step, config.steps)
@@ -87,6 +94,17 @@ def advance(run: Run, folder: Path, should_stop: Callable[[], bool], resume: boo
             yield Saved(run.step, save(run, folder))
     reason = "completed" if run.step >= config.steps else "stopped"
     yield Finished(run.step, reason, save(run, folder))
+
+
+def check_continues(folder: Path, config: FinetuneConfig) -> None:
+    """Raises CheckpointError when the run in the folder made another adapter than these settings would."""
+    if not (folder / "config.yaml").exists():
+        return
+    earlier = load_config(folder / "config.yaml")
+    for name in ("model", "tune", "lora_rank", "lora_alpha", "lora_targets", "soft_tokens"):
+        if getattr(earlier, name) != getattr(config, name):
+            raise CheckpointError(f"This run has {name} {getattr(earlier, name)!r}, not {getattr(config, name)!r}: "
+                                  "continue with the run's own settings, or start a new run.")
 
 
 def prepare(folder: Path, config: FinetuneConfig, resume: bool) -> None:
@@ -103,6 +121,9 @@ def start(model: Model, config: FinetuneConfig) -> Run:
     targets = {prompt: config.target(prompt) for prompt in (*config.prompts, *config.targets_by_prompt)}
     if not config.prompts:
         raise ConfigError("Choose at least one concept or type a prompt.")
+    if config.tune == "tokens" and model.text_encoder_2 is not None:
+        raise ConfigError(f"{model.label} has two text encoders, and soft tokens are for one: tune 'text_encoder', "
+                          "'unet' or 'both'.")
     for prompt in config.prompts:
         check_prompt(model.tokenizer, prompt, reserved=config.soft_tokens if config.tune == "tokens" else 0)
     share = current_share(model.device)
@@ -117,7 +138,8 @@ def start(model: Model, config: FinetuneConfig) -> Run:
         targets=config.lora_targets, soft_tokens=config.soft_tokens, seed=config.seed)
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
     average = MovingAverage.of(parameters, config.ema_decay)
-    return Run(model, config, targets, parameters, optimizer, average, weights, share)
+    return Run(model, config, targets, parameters, optimizer, average, weights, share,
+               scaler=loss_scaler(model.device, model.precision))
 
 
 def check_perceived(target: TargetDistribution, critics: Critics) -> None:
@@ -140,14 +162,16 @@ def take_step(run: Run) -> StepDone:
         run.share.sum_gradients(run.parameters)
         for parameter in run.parameters:
             parameter.grad /= len(prompts)
+        run.scaler.unscale_(run.optimizer)
         norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm)
         if torch.isfinite(norm):
             for group in run.optimizer.param_groups:
                 group["lr"] = rate_at(config, run.step)
-            run.optimizer.step()
+            run.scaler.step(run.optimizer)
             run.average.update(run.parameters)
         else:
             skipped = "the gradient was not finite"
+        run.scaler.update()
     run.optimizer.zero_grad(set_to_none=True)
     run.step += 1
     return StepDone(run.step, config.steps, time.monotonic() - started, prompts[0],
@@ -180,9 +204,10 @@ def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
         conditioning = condition(model, prompt, config.guidance_scale)
         naive = config.gradient == "naive"
         with torch.set_grad_enabled(naive):
-            trajectory = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps)
+            trajectory = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.sampling_steps,
+                                          model.memory.images_at_once)
         judged = judge(model.critics, model.vae, trajectory.latents, reference, run.targets[prompt], config.losses, rng,
-                       run.share)
+                       run.share, run.scaler.get_scale())
         if judged is None:
             return None
         if naive:
@@ -192,7 +217,7 @@ def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
                                          torch.Generator().manual_seed(int(rng.integers(2**31))))
         gradient = accumulate_gradients(
             model.unet, trajectory, conditioning, judged.latents_gradient, run.step_weights, chosen, scale,
-            IMAGES_PER_BATCH, config.unconditional_gradient)
+            model.memory.images_at_once or IMAGES_PER_BATCH, config.unconditional_gradient)
         gradient.backward(conditioning)
     return judged
 
@@ -203,7 +228,8 @@ def paint_originals(run: Run, prompt: str, noise: Tensor) -> Reference:
     model, config = run.model, run.config
     with adapter_strength(model, 0.0):
         conditioning = condition(model, prompt, config.guidance_scale)
-        latents = denoise(model.unet, model.scheduler, noise, conditioning, config.sampling_steps).latents
+        latents = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.sampling_steps,
+                                   model.memory.images_at_once).latents
     return look_at_originals(model.critics, decode(model.vae, latents))
 
 
@@ -223,7 +249,8 @@ def film_strip(run: Run) -> FilmStrip:
     noise = draw_noise(prompt, range(FILM_IMAGES), config.seed, model.latent_shape).to(model.device)
     with run.average.applied(run.parameters), model.autocast():
         conditioning = condition(model, prompt, config.guidance_scale)
-        latents = denoise(model.unet, model.scheduler, noise, conditioning, config.steps_shown).latents
+        latents = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.steps_shown,
+                                   model.memory.images_at_once).latents
         return FilmStrip(run.step, prompt, to_uint8(decode(model.vae, latents)))
 
 
@@ -231,7 +258,7 @@ def save(run: Run, folder: Path) -> Path:
     """Checkpoint first, then the averaged adapter, by the main process; returns the adapter's file."""
     if not run.share.is_main:
         return saved_adapter(folder / "adapter")
-    save_checkpoint(folder, run.step, run.parameters, run.optimizer, run.average)
+    save_checkpoint(folder, run.step, run.parameters, run.optimizer, run.average, run.scaler)
     with run.average.applied(run.parameters):
         return save_adapter(run.model, folder / "adapter")
 

@@ -370,8 +370,8 @@ def test_stopped_before_the_first_step_the_adapter_is_the_identity(tmp_path):
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"learning_rate_schedule": "linear"}, {"noise_batches": 0, "prompts_per_step": 2}, {"tune": "unet"}, {"tune": "tokens", "soft_tokens": 3},
-    {"tune": "both", "lora_alpha": 5, "lora_targets": ("mlp",)}, {"tune": "both", "gradient": "naive"}])
+    {}, {"learning_rate_schedule": "linear"}, {"noise_batches": 0, "prompts_per_step": 2}, {"tune": "unet"},
+    {"tune": "tokens", "soft_tokens": 3}, {"tune": "both", "lora_alpha": 5, "lora_targets": ("mlp",)}, {"tune": "both", "gradient": "naive"}])
 def test_a_run_stopped_and_continued_equals_one_that_was_not(tmp_path, options):
     config = replace(CONFIG, **options)
     whole = run(tmp_path / "whole", config)
@@ -398,13 +398,14 @@ def test_resuming_where_nothing_was_saved_starts_at_the_beginning(tmp_path):
     assert run(tmp_path, replace(CONFIG, steps=1), resume=True)[0] == Started(0, 1)
 
 
-def test_a_checkpoint_of_other_settings_is_refused_and_the_runs_own_settings_stay(tmp_path):
+@pytest.mark.parametrize("changes", [{"lora_rank": 5}, {"lora_alpha": 8.0}, {"tune": "unet"}, {"lora_targets": ("mlp",)}])
+def test_a_checkpoint_of_other_settings_is_refused_and_the_runs_own_settings_stay(tmp_path, changes):
     run(tmp_path, replace(CONFIG, steps=2))
     kept = (tmp_path / "config.yaml").read_text()
     model = tiny_model()
     before = {"text_encoder": weights_of(model.text_encoder)}
-    events = finetune(model, replace(CONFIG, lora_rank=5), tmp_path, resume=True)
-    with pytest.raises(CheckpointError, match="the run's own settings"):
+    events = finetune(model, replace(CONFIG, **changes), tmp_path, resume=True)
+    with pytest.raises(CheckpointError, match=f"{next(iter(changes))}.*the run's own settings"):
         next(events)
     assert (tmp_path / "config.yaml").read_text() == kept
     assert_untouched(model, before)
