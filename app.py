@@ -2,6 +2,7 @@
 
 from app.engine import fairness_engine
 from app.launch import launch
+from app.zero_gpu import hosted
 
 if __name__ == "__main__":
-    launch(fairness_engine())
+    launch(hosted(fairness_engine()))

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ ACTIVE = (QUEUED, RUNNING)
 FINETUNE, ADAPTER = "finetune", "adapter"
 LOADING, FINETUNING, COMPARING = "loading", "finetuning", "comparing"
 STATE_FILE = "job.json"
+NOTICE: ContextVar[str] = ContextVar("notice", default="")  # what people should be told of the job at work
 
 
 class JobError(ValueError):
@@ -78,6 +80,7 @@ class JobView:
     recorded: bool = False
     folder: Path | None = None
     stopping: bool = False
+    notice: str = ""
 
     @property
     def is_active(self) -> bool:
@@ -125,6 +128,7 @@ class Job:
     """A job in the queue or at work. Written by the worker alone, but for `stop` and `keep`.
 
     keep: names under which the next checkpoint is kept.
+    visitor: the context of who asked, in which the job runs: a hosted GPU is lent to that visitor.
     """
 
     job_id: str
@@ -139,11 +143,12 @@ class Job:
     failure: Failure | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     keep: list[str] = field(default_factory=list)
+    visitor: Context = field(default_factory=copy_context)
 
     def view(self, position: int = 0) -> JobView:
         return view_of(self.job_id, self.request, self.state, self.created, self.folder, self.events,
                        self.comparisons, phase=self.phase, position=position, failure=self.failure,
-                       stopping=self.stop.is_set())
+                       stopping=self.stop.is_set(), notice=self.visitor.get(NOTICE, ""))
 
 
 def view_of(job_id: str, request: JobRequest, state: str, created: str, folder: runs.RunFolder, events: list[Event],

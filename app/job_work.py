@@ -20,10 +20,13 @@ from fairness_core.results import PromptComparison
 
 
 class Work:
-    """Does jobs one after the other. view: any job's view by its id; the model is kept from job to job."""
+    """Does jobs one after the other. view: any job's view by its id; the model is kept from job to job.
 
-    def __init__(self, engine: Engine, runs_root: Path, view: Callable[[str], JobView]):
-        self.engine, self.runs_root, self.view = engine, runs_root, view
+    note: told the id of every checkpoint that is kept, in the context of who asked for it.
+    """
+
+    def __init__(self, engine: Engine, runs_root: Path, view: Callable[[str], JobView], note: Callable[[str], None]):
+        self.engine, self.runs_root, self.view, self.note = engine, runs_root, view, note
         self.model: tuple[str, Any] | None = None
 
     def attempt(self, job: Job) -> str:
@@ -91,7 +94,7 @@ class Work:
     def keep_asked(self, job: Job, step: int) -> None:
         """What was asked to be kept while the step was at work."""
         while job.keep:
-            keep_checkpoint(self.runs_root, job.folder, job.request, step, job.keep.pop(0))
+            self.note(keep_checkpoint(self.runs_root, job.folder, job.request, step, job.keep.pop(0)))
 
     def load(self, name: str) -> Any:
         """The model, kept from job to job."""

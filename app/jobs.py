@@ -18,6 +18,7 @@ from app.job_files import (CANCELLED, FINETUNING, INTERRUPTED, LOADING, RUNNING,
 from app.job_log import write_log
 from app.job_store import JobStore
 from app.job_work import Work, adapter_of
+from app.visitors import Visitors
 from fairness_core import runs
 
 MOST_QUEUED = 50
@@ -27,13 +28,15 @@ log = logging.getLogger(__name__)
 class JobRunner:
     """Takes jobs, runs one at a time on one thread, and answers what became of each.
 
-    runs_root: where run folders are made; recorded_root: finished runs that ship with the app, read only.
+    runs_root: where run folders are made; recorded_root: finished runs that ship with the app, read only; visitors:
+    what each may ask for. Whatever is asked raises LimitError, a JobError, where that is too much.
     """
 
-    def __init__(self, engine: Engine, runs_root: Path, recorded_root: Path):
+    def __init__(self, engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None):
         self.engine, self.runs_root = engine, runs_root
+        self.visitors = visitors or Visitors()
         self.store = JobStore(runs_root, recorded_root)
-        self.work = Work(engine, runs_root, self.view)
+        self.work = Work(engine, runs_root, self.view, self.visitors.note)
         self.changed = threading.Condition()
         self.queue: deque[Job] = deque()
         self.live: dict[str, Job] = {}
@@ -66,7 +69,11 @@ class JobRunner:
     def bring(self, path: Path, request: JobRequest) -> str:
         """Queues the comparison of someone's adapter file and returns its id. Raises AdapterError, JobError."""
         folder = bring_adapter(self.runs_root, path, request.config)
-        self.enqueue(Job(folder.path.name, request, now(), folder))
+        try:
+            self.enqueue(Job(folder.path.name, request, now(), folder))
+        except JobError:
+            shutil.rmtree(folder.path)
+            raise
         return folder.path.name
 
     def keep(self, job_id: str, name: str) -> None:
@@ -75,6 +82,7 @@ class JobRunner:
         Raises JobError for a name that cannot be used, or a run without an adapter.
         """
         name = checked_name(name)
+        self.visitors.check_own(job_id)
         with self.changed:
             job = self.live.get(job_id)
             if job and job.phase == FINETUNING:
@@ -83,7 +91,7 @@ class JobRunner:
         view = self.view(job_id)
         if view.adapter is None:
             raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
-        keep_checkpoint(self.runs_root, runs.RunFolder(view.folder), view.request, view.step, name)
+        self.visitors.note(keep_checkpoint(self.runs_root, runs.RunFolder(view.folder), view.request, view.step, name))
 
     def delete(self, job_id: str) -> None:
         """Removes a run that is over, with everything in its folder. Raises JobError."""
@@ -93,6 +101,7 @@ class JobRunner:
         view = self.view(job_id)
         if view.recorded:
             raise JobError("The recorded run ships with the app and is not deleted.")
+        self.visitors.check_own(job_id)
         shutil.rmtree(view.folder)
 
     def stop(self, job_id: str) -> None:
@@ -102,6 +111,7 @@ class JobRunner:
             if job is None:
                 self.view(job_id)
                 return
+            self.visitors.check_own(job_id)
             job.stop.set()
             if job in self.queue:
                 self.queue.remove(job)
@@ -115,13 +125,13 @@ class JobRunner:
         return self.store.view(job_id)
 
     def history(self) -> list[HistoryLine]:
-        """Every job of this folder, newest first."""
-        return self.store.history()
+        """Every job of this folder that is to be listed to who asks, newest first."""
+        return [line for line in self.store.history() if self.visitors.owns(line.job_id)]
 
     def left_behind(self) -> list[JobView]:
         """The finetunes that the last server was killed in, as long as nobody went on with them."""
         views = []
-        for job_id in self.interrupted:
+        for job_id in filter(self.visitors.owns, self.interrupted):
             try:
                 views.append(self.view(job_id))
             except JobError as error:
@@ -149,6 +159,7 @@ class JobRunner:
                 raise JobError(f"{MOST_QUEUED} runs are waiting already: try again when some are done.")
             if job.job_id in self.live:
                 raise JobError(f"Run {job.job_id} is already waiting or running.")
+            self.visitors.admit(job, self.live)
             runs.save_config(job.folder, job.request.config)
             save_state(job)
             self.live[job.job_id] = job
@@ -164,7 +175,7 @@ class JobRunner:
                     return
                 job = self.queue.popleft()
                 job.state, job.phase = RUNNING, LOADING
-            state = self.work.attempt(job)
+            state = job.visitor.run(self.work.attempt, job)
             with self.changed:
                 self.retire(job, state)
 

@@ -13,6 +13,7 @@ from app.compare_room import CompareRoom
 from app.engine import Engine
 from app.finetune_room import FinetuneRoom
 from app.handlers import Desk
+from app.hosting_room import HostingRoom
 from app.jobs import JobRunner
 from app.lab_room import LabRoom
 from app.must_not_move_room import MustNotMoveRoom
@@ -22,17 +23,19 @@ from app.render import offer
 from app.runs_room import RunsRoom
 from app.settings_room import SettingsRoom
 from app.target_room import TargetRoom
+from app.visitors import Visitors
 
 
-def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks:
-    """The page on an engine. runs_root: where runs are kept; recorded_root: runs that ship with the app.
+def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None) -> gr.Blocks:
+    """The page on an engine. runs_root: where runs are kept; recorded_root: runs that ship with the app; visitors:
+    what each of them may ask for, without limits unless given.
 
     The job runner is at `.runner`, for a clean shutdown.
     """
-    runner = JobRunner(engine, runs_root, recorded_root)
+    runner = JobRunner(engine, runs_root, recorded_root, visitors)
     desk = Desk(runner)
-    target, finetune, shared, progress, compare, *tabs = desk.rooms = [
-        room(desk) for room in (TargetRoom, FinetuneRoom, SettingsRoom, ProgressRoom, CompareRoom, MustNotMoveRoom,
+    target, finetune, shared, hosting, progress, compare, *tabs = desk.rooms = [
+        room(desk) for room in (TargetRoom, FinetuneRoom, SettingsRoom, HostingRoom, ProgressRoom, CompareRoom, MustNotMoveRoom,
                                 LabRoom, ClassroomRoom, RunsRoom)]
     page = Page(("job_id", "seen", *(name for room in desk.rooms for name in room.view_inputs)))
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
@@ -49,6 +52,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
                     with gr.Column(scale=9, min_width=340):
                         finetune.build(page)
                         shared.build(page)
+                        hosting.build(page)
                         progress.build(page)
                         compare.build(page)
             for room in tabs:
@@ -58,19 +62,21 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path) -> gr.Blocks
         for room in desk.rooms:
             room.wire(page)
         page.on(page["timer"].tick, desk.refresh, page.view_inputs)
-        demo.load(loader(page, desk, shared), [page[n] for n in page.view_inputs], list(page.values()), **QUIET)
+        *_, classroom, _ = tabs
+        demo.load(loader(page, desk, shared, classroom), [page[n] for n in page.view_inputs], list(page.values()), **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
     return demo
 
 
-def loader(page: Page, desk: Desk, shared: SettingsRoom) -> Callable:
-    """A page that opens: the job and the settings in its address, if there are any."""
+def loader(page: Page, desk: Desk, shared: SettingsRoom, classroom: ClassroomRoom) -> Callable:
+    """A page that opens: the job, the class and the settings in its address, if there are any."""
     def load(request: gr.Request, *values: Any) -> dict:
         job_id = request.query_params.get("job", "")
-        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}})
+        lesson = classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
+        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson)
         if not job_id:
             updates["banner"] = offer(desk.runner.left_behind())
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
-        return page.named(named | updates | shared.from_link(request.query_params.get("settings", "")))
+        return page.named(named | lesson | updates | shared.from_link(request.query_params.get("settings", "")))
     return load

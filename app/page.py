@@ -10,9 +10,11 @@ from typing import Any
 import gradio as gr
 
 from app.theme import REMEMBER_JOB
+from app.zero_gpu import is_here as on_zero_gpu
 
 Values, Updates = dict[str, Any], dict[str, Any]
-QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None, "queue": False}
+# the queue's requests alone carry what ZeroGPU knows a visitor by; elsewhere it would only slow the page down
+QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None, "queue": on_zero_gpu()}
 
 
 @dataclass(frozen=True)
