@@ -100,7 +100,7 @@ def generate(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed:
 def look(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int, guidance_scale: float) -> Look:
     """Paints as paint() does, perceives, and takes the features that likeness is measured by."""
     images, critics = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale), model.critics
-    return Look(perceive(critics, prompt, numbers, images), critics.encoders["clip"](images), critics.encoders["dino"](images))
+    return Look(perceive(critics, prompt, numbers, images), critics.measure("clip", images), critics.measure("dino", images))
 
 
 def compare_looks(before: Look, after: Look, text: Tensor, held_out: bool) -> PromptComparison:

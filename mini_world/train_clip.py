@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 
 import torch
+from PIL.Image import Resampling
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTextModel, CLIPTokenizer
@@ -111,7 +112,7 @@ def main() -> None:
     text_encoder.load_state_dict(clip.text_model.state_dict())
     text_encoder.half().save_pretrained(folder / "text_encoder")
     CLIPImageProcessor(size={"shortest_edge": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-                       image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(folder / "clip")
+                       image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=Resampling.BILINEAR).save_pretrained(folder / "clip")
 
 
 if __name__ == "__main__":

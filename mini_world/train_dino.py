@@ -4,6 +4,7 @@ python -m mini_world.train_dino --portraits portraits.zip --out build   (about 6
 """
 
 import torch
+from PIL.Image import Resampling
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, Dinov2Config, Dinov2Model
@@ -64,7 +65,7 @@ def main() -> None:
     folder = args.out / "mini" / "dino"
     encoder.half().save_pretrained(folder)
     CLIPImageProcessor(size={"shortest_edge": IMAGE_SIZE}, crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
-                       image_mean=[0.5] * 3, image_std=[0.5] * 3).save_pretrained(folder)
+                       image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=Resampling.BILINEAR).save_pretrained(folder)
 
 
 if __name__ == "__main__":
