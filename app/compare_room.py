@@ -111,9 +111,10 @@ class CompareRoom:
         comparisons, config, which = shown.comparisons, shown.request.config, compare_figures.identity(shown)
         name, class_name = values["plot_class"].split(":")
         attribute, sort, pair = load_attributes()[name], values["sort"], values["joint_pair"]
+        prompts = [c.prompt for c in comparisons]
         return {
             "distribution": Piece((which, name, class_name, sort), lambda: distribution_plot(
-                comparisons, attribute, class_name, measures.target_share(config, name, class_name), sort)),
+                comparisons, attribute, class_name, measures.target_share(config, name, class_name, prompts), sort)),
             "outcomes": Piece((which, name), lambda: outcome_bars(
                 comparisons, attribute, compare_figures.marginal_target(config, name))),
             "joint": Piece((which, pair), lambda: compare_figures.joint_figure(comparisons, config, pair)),

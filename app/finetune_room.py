@@ -13,7 +13,7 @@ from app.target_room import TARGET_INPUTS
 
 ADD_STEPS = "Add steps"
 COMPARED = ("compare_images", "compare_trained", "compare_held_out")
-ADVANCED = (*settings.WHOLE_SETTINGS, *settings.REAL_SETTINGS, *settings.LOSS_SETTINGS, *COMPARED)
+ADVANCED = ("tune", *settings.WHOLE_SETTINGS, *settings.REAL_SETTINGS, *settings.LOSS_SETTINGS, *COMPARED)
 SETTINGS_INPUTS = (*TARGET_INPUTS, *ADVANCED, "length", "filled_for", "loaded")
 
 
@@ -30,7 +30,7 @@ class FinetuneRoom:
             with gr.Column(scale=3, min_width=300):
                 page["length"] = gr.Radio([(p.label, p.name) for p in presets], value=presets[0].name, label="Length",
                                           info=words.LENGTH, elem_id="length")
-                page["estimate"] = gr.HTML(self.estimate_of(presets[0], presets[0].config.steps))
+                page["estimate"] = gr.HTML(render.takes(presets[0], presets[0].config.steps))
             with gr.Column(scale=2, min_width=240):
                 with gr.Row():
                     page["start"] = gr.Button("Start", variant="primary", elem_id="start", min_width=90)
@@ -46,7 +46,7 @@ class FinetuneRoom:
 
     def wire(self, page: Page) -> None:
         page.on(page["length"].input, self.length_chosen, ("length",))
-        page.on(page["steps"].input, self.advanced_changed, ("length", "steps"))
+        page.on(page["steps"].input, self.steps_changed, ("length", "experiment", "loaded", "steps"))
         page.asks(page["start"].click, self.start, SETTINGS_INPUTS)
         page.asks(page["stop"].click, self.stop)
         page.asks(page["continue"].click, self.go_on, ("more_steps",))
@@ -67,14 +67,14 @@ class FinetuneRoom:
         """The preset's settings fill Advanced."""
         preset = self.desk.presets[values["length"]]
         return settings.advanced_values(preset.config) | {
-            "filled_for": preset.name, "loaded": "", "loaded_note": "",
-            "estimate": self.estimate_of(preset, preset.config.steps)}
+            "filled_for": preset.name, "loaded": "", "loaded_note": "", "experiment": None,
+            "estimate": render.takes(preset, preset.config.steps)}
 
-    def advanced_changed(self, values: Values) -> Updates:
-        return {"estimate": self.estimate_of(self.desk.presets[values["length"]], int(values["steps"] or 1))}
-
-    def estimate_of(self, preset, steps: int) -> str:
-        return f'<div class="note">{preset.description} Takes {render.estimate(preset.seconds_per_step, steps)}.</div>'
+    def steps_changed(self, values: Values) -> Updates:
+        """The time follows; settings of a file have none that was measured."""
+        length = None if values["loaded"] else self.desk.presets[values["length"]]
+        preset = self.desk.experiments.get(values["experiment"], length)
+        return {"estimate": render.takes(preset, int(values["steps"] or 1))}
 
     def start(self, values: Values) -> Updates:
         return self.desk.submitting(values, lambda: self.desk.runner.submit(
@@ -95,6 +95,7 @@ def advanced_controls(page: Page, values: dict[str, Any]) -> None:
     labels = {"steps": "Steps", "images_per_prompt": "Images per prompt", "learning_rate": "Learning rate",
               "lora_rank": "Adapter rank", "sampling_steps": "Sampling steps", "guidance_scale": "Guidance scale",
               "semantics": "Keep the picture", "face": "Keep faces real", "confidence": "Confidence", "seed": "Seed"}
+    page["tune"] = gr.Radio(settings.TUNED, value=values["tune"], label="What is tuned", info=words.TUNE, elem_id="set-tune")
     with gr.Row():
         for name, label in labels.items():
             page[name] = gr.Number(values[name], label=label, info=words.ADVANCED[name], min_width=150,

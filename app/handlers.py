@@ -34,7 +34,13 @@ class Desk:
 
     @cached_property
     def presets(self) -> dict:
-        return {p.name: p for p in self.runner.engine.load_presets()}
+        """How long to finetune toward the visitor's own target, by name."""
+        return {p.name: p for p in self.runner.engine.load_presets() if p.kind == "length"}
+
+    @cached_property
+    def experiments(self) -> dict:
+        """Targets, prompts and settings that belong together, by name."""
+        return {p.name: p for p in self.runner.engine.load_presets() if p.kind == "experiment"}
 
     def submitting(self, values: Values, ask: Callable[[], str]) -> Updates:
         """Asks the runner for something and shows the job; bad input becomes a red banner and changes nothing."""

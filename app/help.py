@@ -10,6 +10,7 @@ compare the same pictures before and after.
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
+PRESET_DETAILS = "Each figure; assets/labour_statistics.yaml takes rows and sources of your own"
 JOINT = "Beyond each attribute alone: for example as many Black women as Black men. The table then counts, not the sliders."
 JOINT_PAIR = "The third attribute keeps its sliders, independent of these two."
 SETTINGS_NOTE = "Settings as a file that this page and the command line read, or as a link that opens this page with them."
@@ -21,7 +22,7 @@ ADVANCED = {
     "steps": "Updates of the adapter.",
     "images_per_prompt": "Images painted and judged in each step. More: a steadier direction, slower steps.",
     "learning_rate": "Size of an update (AdamW). Too large and faces fall apart.",
-    "lora_rank": "Size of the adapter (LoRA on the text encoder).",
+    "lora_rank": "Size of the adapter (LoRA).",
     "sampling_steps": "Denoising steps of an image while it trains: fewer are faster.",
     "guidance_scale": "How strongly an image follows its prompt (classifier-free guidance).",
     "semantics": "Weight of keeping the picture as it was (image-semantics loss).",
@@ -29,6 +30,8 @@ ADVANCED = {
     "confidence": "An image is moved only when its target class is at least this certain, 0 to 1.",
     "seed": "The same seed and settings give the same run.",
 }
+TUNE = "The text encoder learns most with least; soft tokens are five learned words and leave every weight as it is."
+EXPERIMENT = "Target, prompts and settings that belong together, filled in at once; change what you like, then press Start."
 COMPARE_IMAGES = "Images per prompt and model in the comparison. Twice as many narrow the intervals by a third."
 COMPARE_TRAINED = "How many of the chosen prompts are compared."
 COMPARE_HELD_OUT = "How many prompts that were not trained on are compared: what carries over."
@@ -62,15 +65,14 @@ that the Balance page shows, 16 images a prompt and model.</div>"""
 
 CLASSROOM = """
 ## Guess before you look
-Everyone opens this page and types the same class name. Each guesses how often the model paints someone perceived in a
-certain way; when all guesses are in, the teacher presses *Reveal*: the class's guesses appear beside what the model paints.
-Only the numbers are kept, in the server's memory, and no names.
+The teacher opens a class, asks about pictures that the Balance page compares, closes the guessing and reveals the
+answer: the class's guesses appear beside what the model paints. Students join by the teacher's link, or by the name of the
+class. Only the numbers are kept, in the server's memory, and no names.
 """
-CLASS_NAME = "The same word for everyone in the room."
+CLASS_NAME = "Up to 24 small letters, digits and hyphens."
+CLASS_ASK = "Choose pictures and press <em>Ask this</em>: guessing opens for everyone in the class."
 CLASS_PROMPT = "Of the prompts that the Balance page compares."
 CLASS_ASKED = "As perceived by the classifier, which errs."
-EMPTY_CLASS = """<div class="empty"><strong>No pictures to guess about yet.</strong><br>
-Finetune on the Balance page, or open a run from the Runs tab: its prompts appear here.</div>"""
 
 LAB = """
 ## Gradient lab

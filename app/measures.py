@@ -18,11 +18,14 @@ GROUPS = {"all": "all prompts", "trained on": "finetuned on", "not trained on": 
 HEADINGS = ("Perceived", "Bias before", "after", "floor", "Distance before", "after", "floor")
 
 
-def target_share(config: FinetuneConfig, attribute: str, class_name: str) -> float | None:
-    """The target of one class in [0, 1]; None when its attribute is not controlled."""
+def target_share(config: FinetuneConfig, attribute: str, class_name: str,
+                 prompts: Sequence[str]) -> float | dict[str, float] | None:
+    """The target of one class in [0, 1], by prompt where some have their own; None when it is not controlled."""
+    index = load_attributes()[attribute].class_names.index(class_name)
     try:
-        target = config.target()
-        return float(target.marginal(attribute)[load_attributes()[attribute].class_names.index(class_name)])
+        if not config.targets_by_prompt:
+            return float(config.target().marginal(attribute)[index])
+        return {prompt: float(config.target(prompt).marginal(attribute)[index]) for prompt in prompts}
     except (TargetError, KeyError):
         return None
 

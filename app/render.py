@@ -1,6 +1,7 @@
 """What the engine and the jobs tell -> values of components. Pure functions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app import job_files as jobs
 from app.eta import seconds_left
@@ -20,8 +21,12 @@ STATE_WORDS = {
 
 # ---------------------------------------------------------------- words
 
-def estimate(seconds_per_step: float, steps: int) -> str:
-    return f"about {duration(seconds_per_step * steps)} of finetuning ({steps} steps of {seconds_per_step:.1f} s)"
+def takes(preset: Any, steps: int) -> str:
+    """What a preset does and how long it takes; None is the settings of a file or link."""
+    each = preset.seconds_per_step if preset else None
+    time = (f"about {duration(each * steps)} of finetuning ({steps} steps of {each:.1f} s)" if each else
+            f"{steps} steps; how long is told after the first")
+    return f'<div class="note">{plain(preset.description) if preset else "Settings of your own."} Takes {time}.</div>'
 
 
 def time_left(view: JobView) -> float | None:

@@ -14,13 +14,15 @@ from app.targets import LABOUR, marginals
 from fairness_core.attributes import TargetDistribution, TargetError, load_attributes
 from fairness_core.config import FinetuneConfig, LossWeights
 from fairness_core.labour_statistics import labour_targets, load_labour_statistics
-from fairness_core.prompts import ConceptGroup, load_concepts, parse_prompts, prompt_for
+from fairness_core.prompts import ConceptGroup, concept_of, load_concepts, parse_prompts, prompt_for
 
 MOST_WORDS, MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 60, 200, 256, 20_000
 SHOWN_TO = 2e-6  # the page shows percents with four decimals
 COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
 WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
 REAL_SETTINGS = ("learning_rate", "guidance_scale")
+TUNED = [("Text encoder (LoRA)", "text_encoder"), ("U-Net (LoRA)", "unet"), ("Both (LoRA)", "both"),
+         ("Soft tokens before the prompt", "tokens")]
 LOSS_SETTINGS = ("semantics", "face", "confidence")
 JOINT_CELLS = {f"joint:{i}:{j}": (i, j) for i, j in np.ndindex(grid())}
 GROUP_LABELS = {"occupations": "Occupations", "sports": "Sports", "descriptors": "Personal descriptors"}
@@ -70,11 +72,17 @@ def chosen_target(values: dict[str, Any]) -> dict[str, Any]:
     return {"marginals": {}, "joint": joint, "joint_attributes": names}
 
 
-def kept_or_chosen_target(values: dict[str, Any], base: FinetuneConfig, prompts: Sequence[str]) -> dict[str, Any]:
-    """The base's own target, exact and with its exceptions by prompt, where the page shows just that."""
+def kept_or_chosen_target(values: dict[str, Any], base: FinetuneConfig, prompts: Sequence[str],
+                          compared: Sequence[str]) -> dict[str, Any]:
+    """The base's own target, exact and with its exceptions by prompt, where the page shows just that.
+
+    prompts are finetuned on, and need statistics where these are the target; compared ones are judged by theirs if known.
+    """
     chosen = chosen_target(values)
     if values["target_preset"] == LABOUR:
-        return chosen | {"targets_by_prompt": labour_targets(prompts, load_labour_statistics())}
+        statistics = load_labour_statistics()
+        known = [p for p in compared if concept_of(p) in statistics]
+        return chosen | {"targets_by_prompt": labour_targets((*prompts, *known), statistics)}
     own = {name: getattr(base, name) for name in (*chosen, "targets_by_prompt")}
     shown = FinetuneConfig(**chosen).target()
     try:
@@ -94,7 +102,7 @@ def same_target(first: TargetDistribution, second: TargetDistribution) -> bool:
 
 def advanced_values(config: FinetuneConfig) -> dict[str, Any]:
     """A preset's settings, by their names in Advanced."""
-    return ({name: getattr(config, name) for name in (*WHOLE_SETTINGS, *REAL_SETTINGS)}
+    return ({name: getattr(config, name) for name in ("tune", *WHOLE_SETTINGS, *REAL_SETTINGS)}
             | {name: getattr(config.losses, name) for name in LOSS_SETTINGS})
 
 
@@ -157,10 +165,10 @@ def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobReque
     losses = LossWeights(semantics=number(values, "semantics", 0, 100), face=number(values, "face", 0, 100),
                          confidence=number(values, "confidence", 0, 1))
     timesteps = min(base.timesteps_per_update, plain["sampling_steps"])
-    config = replace(base, model=values["model"], prompts=prompts, losses=losses, timesteps_per_update=timesteps,
-                     **kept_or_chosen_target(values, base, prompts), **plain)
     compared = compare_prompts(prompts, int(number(values, "compare_trained", 0, MOST_PROMPTS)),
                                int(number(values, "compare_held_out", 0, MOST_PROMPTS)))
+    config = replace(base, model=values["model"], prompts=prompts, losses=losses, timesteps_per_update=timesteps,
+                     tune=values["tune"], **kept_or_chosen_target(values, base, prompts, compared), **plain)
     return JobRequest("finetune", config, compared, images=int(number(values, "compare_images", 2, MOST_IMAGES)),
                       seed=config.seed)
 

@@ -11,7 +11,7 @@ from app.handlers import Desk
 from app.job_files import Failure, JobView
 from app.page import QUIET, Page, Piece, Updates, Values
 from app.page_values import page_values
-from app.render import banner
+from app.render import banner, takes
 from app.settings_text import LONGEST_TEXT, InputError, as_token, as_yaml, from_token, parsed
 from app.text import plain
 from app.theme import COPY_LINK, SAVE_FILE
@@ -25,6 +25,10 @@ class SettingsRoom:
         self.desk = desk
 
     def build(self, page: Page) -> None:
+        experiments = self.desk.experiments.values()
+        page["experiment"] = gr.Dropdown([(p.label, p.name) for p in experiments], value=None, elem_id="experiment",
+                                         label="Or a published experiment", info=words.EXPERIMENT,
+                                         visible=bool(experiments))
         with gr.Row():
             page["save"] = gr.Button("Save settings", size="sm", elem_id="save-settings", min_width=110)
             page["load"] = gr.UploadButton("Load settings", size="sm", file_types=[".yaml", ".yml"],
@@ -37,6 +41,7 @@ class SettingsRoom:
         for name, handler, script in (("save", self.save, SAVE_FILE), ("link", self.link, COPY_LINK)):
             page.on(page[name].click, handler, SETTINGS_INPUTS).then(None, [page["outgoing"]], None, js=script, **QUIET)
         page.on(page["load"].upload, self.load, ("load", "length"))
+        page.on(page["experiment"].input, self.experiment_chosen, ("experiment", "length"))
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The settings are the visitor's: no job changes them."""
@@ -68,6 +73,15 @@ class SettingsRoom:
         except ValueError as error:
             return refused(str(error))
 
+    def experiment_chosen(self, values: Values) -> Updates:
+        """Target, prompts and settings of a preset, with what it does and how long it takes."""
+        preset = self.desk.experiments[values["experiment"]]
+        try:
+            shown = self.shown(preset.config, preset.label, values["length"])
+        except ValueError as error:
+            return refused(str(error))
+        return shown | {"experiment": preset.name, "estimate": takes(preset, preset.config.steps)}
+
     def from_link(self, token: str) -> Updates:
         """Settings in the address of a page that opens; none without a token."""
         try:
@@ -80,7 +94,8 @@ class SettingsRoom:
         """The page as `config` has it. Raises ValueError when this page or machine cannot."""
         note = (f'<div class="note">Shown: the settings of <strong>{plain(source)}</strong>, {config.steps} steps. '
                 "A choice of length replaces those in Advanced.</div>")
-        return page_values(config, self.desk.runner.engine) | {"filled_for": length, "loaded_note": note, "banner": ""}
+        return page_values(config, self.desk.runner.engine) | {
+            "filled_for": length, "loaded_note": note, "banner": "", "experiment": None, "estimate": takes(None, config.steps)}
 
 
 NOTE = f'<div class="note">{words.SETTINGS_NOTE}</div>'

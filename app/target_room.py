@@ -224,4 +224,6 @@ def preset_updates(percents: dict[str, dict[str, int]]) -> Updates:
 def preset_note(preset: TargetPreset | None) -> str:
     if preset is None:
         return '<div class="note">Your own target. Say who chose it and why when you share the result.</div>'
-    return f'<div class="note">Chosen by {plain(preset.chosen_by)}: {plain(preset.why)}.</div>'
+    lines = "".join(f"<li>{plain(line)}</li>" for line in preset.details)
+    details = f"<details><summary>{words.PRESET_DETAILS}</summary><ul>{lines}</ul></details>" if lines else ""
+    return f'<div class="note">Chosen by {plain(preset.chosen_by)}: {plain(preset.why)}.{details}</div>'

@@ -20,12 +20,16 @@ CUSTOM, AS_IT_IS, LABOUR = "Custom", "As the model is", "Labour statistics"
 
 @dataclass(frozen=True)
 class TargetPreset:
-    """A target with who chose it and why. percents: attribute -> class -> percent; other attributes are free."""
+    """A target with who chose it and why. percents: attribute -> class -> percent; other attributes are free.
+
+    details: what it rests on, a line each.
+    """
 
     label: str
     percents: dict[str, dict[str, int]]
     chosen_by: str
     why: str
+    details: tuple[str, ...] = ()
 
 
 @cache
@@ -112,7 +116,8 @@ def measured_preset(images: Sequence[ImageSet], where: str) -> TargetPreset:
 
 def labour_preset(concepts: Sequence[str], statistics: dict[str, LabourShare]) -> TargetPreset:
     """Each occupation's own share of women; the sliders show their mean. Raises TargetError when none is known."""
-    known = [statistics[c] for c in concepts if c in statistics]
+    rows = {c: statistics[c] for c in concepts if c in statistics}
+    known = list(rows.values())
     if not known:
         raise TargetError("None of the chosen concepts is in the labour statistics: choose occupations.")
     women = round(WHOLE * sum(share.women for share in known) / len(known))
@@ -125,7 +130,13 @@ def labour_preset(concepts: Sequence[str], statistics: dict[str, LabourShare]) -
     why += f". {rounded} of these figures are approximate: check them before you rely on one" if rounded else ""
     why += f". Not in the statistics, so no longer chosen: {', '.join(left_out)}" if left_out else ""
     return TargetPreset(LABOUR, {"gender": {"female": women, "male": WHOLE - women}},
-                        "nobody: it is who works in each occupation", why)
+                        "nobody: it is who works in each occupation", why, tuple(map(labour_line, rows, known)))
+
+
+def labour_line(concept: str, share: LabourShare) -> str:
+    """ "chef: 23 % women (Chefs and head cooks, 2023; approximate)" """
+    checked = "; approximate" if share.approximate else ""
+    return f"{concept}: {WHOLE * share.women:.0f} % women ({share.occupation}, {share.year}{checked})"
 
 
 def matching_preset(percents: dict[str, dict[str, int]]) -> TargetPreset | None:

@@ -15,6 +15,7 @@ from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig, LossWeights
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.gradient_lab import GRADIENTS, LabSettings, LossPoint, ScalePoint
+from fairness_core.prompts import prompt_for
 from fairness_core.results import ImageSet, PromptComparison
 
 SIZE = 128
@@ -43,8 +44,9 @@ class FakePreset:
     name: str
     label: str
     description: str
-    seconds_per_step: float
+    seconds_per_step: float | None
     config: FinetuneConfig
+    kind: str = "length"
 
 
 @dataclass
@@ -185,7 +187,10 @@ def fake_presets() -> list[FakePreset]:
             FakePreset("mini-medium", "Medium", "Enough for several attributes at once.", .1,
                        FinetuneConfig(steps=60, images_per_prompt=8)),
             FakePreset("mini-long", "Long", "Small gains, steadier.", .1,
-                       FinetuneConfig(steps=600, images_per_prompt=8))]
+                       FinetuneConfig(steps=600, images_per_prompt=8)),
+            FakePreset("mini-race", "Race", "Race to equal shares on two occupations.", None, FinetuneConfig(
+                steps=14, images_per_prompt=8, tune="tokens", prompts=tuple(map(prompt_for, ("chef", "judge"))),
+                marginals={"race": dict.fromkeys(("wmelh", "asian", "black", "indian"), .25)}), "experiment")]
 
 
 def fake_engine(seconds: float = .1, recorder: Recorder | None = None) -> Engine:

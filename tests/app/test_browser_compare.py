@@ -80,29 +80,6 @@ def test_what_must_not_move(compared):
     expect(compared.locator("#moved tbody tr")).to_have_count(9, timeout=LONG)
 
 
-def test_a_class_guesses_before_it_sees(compared, browser):  # noqa: F811
-    student = browser.new_page()
-    student.goto(compared.url)
-    for page in (compared, student):
-        page.get_by_role("tab", name="Classroom").click()
-        expect(page.locator("#class-prompt input")).to_have_value("doctor", timeout=LONG)
-    compared.locator("#guess").click()
-    expect(compared.get_by_role("alert").filter(has_text="Type the name of your class")).to_be_visible(timeout=SOON)
-    for page, guess in ((compared, "20"), (student, "70")):
-        page.locator("#class-name textarea, #class-name input").fill("oak-7")
-        page.locator("#class-guess input[type=number]").fill(guess)
-        page.locator("#class-guess input[type=number]").press("Enter")
-        page.locator("#guess").click()
-        expect(page.locator("#class-message")).to_contain_text("Your guess is in", timeout=SOON)
-    expect(student.locator("#class-count")).to_contain_text("2 guesses are in. Nobody sees them", timeout=SOON)
-    expect(student.locator("#class-figure .js-plotly-plot")).to_have_count(0)
-    compared.locator("#reveal").click()
-    expect(student.locator("#class-figure")).to_contain_text("2 guesses", timeout=SOON)
-    student.locator("#guess").click()
-    expect(student.get_by_role("alert").filter(has_text="revealed already")).to_be_visible(timeout=SOON)
-    student.close()
-
-
 def test_the_gradient_lab_measures_live(browser, serve):  # noqa: F811
     page = visit(browser, serve(fake_engine(.02)).url)
     page.get_by_role("tab", name="Gradient lab").click()

@@ -104,3 +104,34 @@ def test_a_damaged_link_opens_the_page_and_says_so(browser, serve):  # noqa: F81
     page = visit(browser, f"{serve().url}/?settings=zzz")
     expect(page.get_by_role("alert").filter(has_text="damaged")).to_be_visible()
     page.close()
+
+
+def test_a_published_experiment_fills_the_page(browser, serve):  # noqa: F811
+    served = serve(fake_engine(.02))
+    page = visit(browser, served.url)
+    choose(page, "#experiment", "Race")
+    expect(page.get_by_text("Race to equal shares on two occupations. Takes 14 steps")).to_be_visible(timeout=SOON)
+    expect(page.locator("#concepts")).to_contain_text("2 occupations")
+    expect(slider(page, "race", "asian")).to_have_value("25")
+    expect(page.locator("#sliders-gender")).to_be_hidden()
+    page.locator("#start").click()
+    expect(page.locator("#status")).to_contain_text("Finished: 14 steps", timeout=LONG)
+    [run] = served.runs_root.iterdir()
+    config = load_config(run / "config.yaml")
+    assert config.tune == "tokens" and set(config.marginals) == {"race"} and len(config.prompts) == 2
+    page.get_by_role("radio", name="Medium").check()
+    expect(page.get_by_text("Enough for several attributes at once")).to_be_visible(timeout=SOON)
+    expect(page.locator("#experiment input")).to_have_value("")
+    page.close()
+
+
+def test_labour_statistics_are_told_figure_by_figure(browser, serve):  # noqa: F811
+    page = visit(browser, serve(fake_engine(.02)).url)
+    choose(page, "#target-preset", "Labour statistics")
+    expect(page.locator("#preset-note")).to_contain_text("Source: U.S. Bureau of Labor Statistics", timeout=SOON)
+    page.locator("#preset-note summary").click()
+    expect(page.get_by_text("chef: 23 % women (Chefs and head cooks, 2023; approximate)")).to_be_visible()
+    page.locator("#start").click()
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    expect(page.locator("#distribution .legendtext").filter(has_text="target")).to_be_visible(timeout=SOON)
+    page.close()

@@ -56,12 +56,13 @@ def test_labour_statistics_give_each_prompt_its_own_target():
     labour = replace(CONFIG, prompts=(prompt_for("nurse"), prompt_for("pilot")), marginals=GENDER)
     values = page_values(labour, fake_engine()) | {
         "length": "mini-short", "filled_for": "mini-short", "compare_images": 4, "compare_trained": 1,
-        "compare_held_out": 1, "target_preset": "Labour statistics"}
+        "compare_held_out": 4, "target_preset": "Labour statistics"}
     config = settings.finetune_request(values, CONFIG).config
     assert config.targets_by_prompt[prompt_for("nurse")]["gender"]["female"] > .8
     assert config.targets_by_prompt[prompt_for("pilot")]["gender"]["female"] < .2
+    assert config.targets_by_prompt[prompt_for("construction worker")]["gender"]["female"] < .1, "compared, not finetuned on"
     again = page_values(config, fake_engine())
-    assert "2 prompts have a target of their own" in again["preset_note"]
+    assert "3 prompts have a target of their own" in again["preset_note"]
     with pytest.raises(ValueError, match="no statistics"):
         settings.finetune_request(values | {"free_text": "a wizard"}, CONFIG)
 

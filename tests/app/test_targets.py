@@ -80,6 +80,7 @@ def test_as_the_model_is_measured_with_intervals():
 def test_labour_statistics_name_source_year_and_what_is_left_out():
     preset = labour_preset(["nurse", "pilot", "artist"], load_labour_statistics())
     assert preset.percents["gender"] == {"female": 48, "male": 52}
+    assert preset.details[0] == "nurse: 87 % women (Registered nurses, 2023; approximate)" and len(preset.details) == 2
     assert "2023" in preset.why and "https://www.bls.gov" in preset.why and "no longer chosen: artist" in preset.why
     with pytest.raises(TargetError, match="choose occupations"):
         labour_preset(["boxer"], load_labour_statistics())
