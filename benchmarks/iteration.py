@@ -127,7 +127,7 @@ def places(way: str, model: Model) -> list[Place]:
                 (published, "sample_with_graph", "sampling again"), (published, "condition", "text encoder"),
                 (published, "decode", "critics"), (published, "losses_of", "critics"),
                 (published, "backward", "backward")]
-    return [detector, (training, "denoise", "sampling"), (training, "paint_originals", ORIGINALS),
+    return [detector, (training, "denoise_in_parts", "sampling"), (training, "paint_originals", ORIGINALS),
             (training, "judge", "critics"), (objective, "crop_for", "faces"),
             (objective, "transport_labels", "transport"), (training, "accumulate_gradients", "backward"),
             (training, "condition", "text encoder"), (ConditioningGradient, "backward", "text encoder")]

@@ -8,6 +8,7 @@ one by one, and the transport draw by draw. Its gradient is the engine's with al
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,8 +45,8 @@ class AdjustedUnet(CheckpointedUnet):
         super().__init__(unet)
         self.factors = iter(factors.tolist())
 
-    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor):
-        output, factor = super().forward(sample, timestep, encoder_hidden_states), next(self.factors)
+    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, **added: Any):
+        output, factor = super().forward(sample, timestep, encoder_hidden_states, **added), next(self.factors)
         output.sample.register_hook(lambda gradient: gradient * factor)
         return output
 

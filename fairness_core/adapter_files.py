@@ -14,7 +14,7 @@ from fairness_core.files import write_atomically
 LORA_FILE = "pytorch_lora_weights.safetensors"  # the name load_lora_weights looks for
 TOKENS_FILE = "learned_embeds.safetensors"  # the name load_textual_inversion looks for
 TOKEN = "<fair>"  # how a stock pipeline's prompt calls for the soft tokens
-TOWERS = ("text_encoder", "unet")
+TOWERS = ("text_encoder", "text_encoder_2", "unet")  # the second is SDXL's
 MODEL_PREFIX = "text_model."  # in CLIP's names before transformers 5; every diffusers reads files with it
 UNREADABLE_SETTINGS = ("rank_pattern", "alpha_pattern", "use_rslora", "use_dora")
 
@@ -34,7 +34,7 @@ class LoraPart:
 
 @dataclass(frozen=True)
 class AdapterFile:
-    """What a file holds: LoRA by tower ("text_encoder", "unet"), or soft tokens [n, width]."""
+    """What a file holds: LoRA by tower (see TOWERS), or soft tokens [n, width]."""
 
     lora: dict[str, LoraPart]
     tokens: Tensor | None = None
@@ -42,15 +42,19 @@ class AdapterFile:
 
 def write_lora(folder: Path, lora: dict[str, dict[str, Tensor]]) -> Path:
     """Writes the tensors of each tower (alpha = rank) into one file; atomically. Returns the file."""
-    from diffusers import StableDiffusionPipeline
+    from diffusers import StableDiffusionXLPipeline  # it knows every tower, and names the others as all pipelines do
 
-    text_encoder = {MODEL_PREFIX + name.removeprefix(MODEL_PREFIX): value
-                    for name, value in lora.get("text_encoder", {}).items()}
+    layers = {f"{tower}_lora_layers": with_prefix(tower, tensors) for tower, tensors in lora.items()}
     path = fresh_path(folder, LORA_FILE)
-    write_atomically(path, lambda part: StableDiffusionPipeline.save_lora_weights(
-        part.parent, unet_lora_layers=lora.get("unet"), text_encoder_lora_layers=text_encoder, weight_name=part.name))
+    write_atomically(path, lambda part: StableDiffusionXLPipeline.save_lora_weights(
+        part.parent, **layers, weight_name=part.name))
     (folder / TOKENS_FILE).unlink(missing_ok=True)
     return path
+
+
+def with_prefix(tower: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = "" if tower == "unet" else MODEL_PREFIX
+    return {prefix + name.removeprefix(prefix): value for name, value in tensors.items()}
 
 
 def write_tokens(folder: Path, embeddings: Tensor) -> Path:
@@ -78,7 +82,11 @@ def read_adapter(path: Path) -> AdapterFile:
     Raises AdapterError for a file that is not safetensors, is cut short, or holds anything else than LoRA of the
     text encoder or U-Net in diffusers' names or one textual inversion.
     """
-    tensors, settings = read_safetensors(path)
+    return parse_adapter(path, *read_safetensors(path))
+
+
+def parse_adapter(path: Path, tensors: dict[str, Tensor], settings: dict) -> AdapterFile:
+    """What the tensors and LoRA settings of a file are. Raises AdapterError as read_adapter does."""
     if not all(v.is_floating_point() and v.float().isfinite().all() for v in tensors.values()):
         raise AdapterError(f"{path.name} holds values that are not finite numbers: train the adapter again.")
     if all(name.split(".")[0] in TOWERS and ".lora_" in name for name in tensors) and tensors:
@@ -89,7 +97,8 @@ def read_adapter(path: Path) -> AdapterFile:
         if embeddings.ndim in (1, 2) and embeddings.numel():
             return AdapterFile({}, torch.atleast_2d(embeddings))
     raise AdapterError(f"{path.name} holds neither LoRA in diffusers' names nor soft tokens: use a file made by this "
-                       "app, by diffusers' save_lora_weights, or by textual inversion.")
+                       "app, by diffusers' save_lora_weights, or by textual inversion; others can be converted by "
+                       "python -m fairness_core convert.")
 
 
 def lora_part(path: Path, tower: str, tensors: dict[str, Tensor], settings: dict) -> LoraPart:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from fairness_core.soft_tokens import (attach_tokens, detach_tokens, fresh_embed
 __all__ = ["AdapterError", "adapter_strength", "attach_adapter", "detach_adapter", "load_adapter", "merge_adapter",
            "save_adapter"]
 
-LORA_TOWERS = {"text_encoder": ("text_encoder",), "unet": ("unet",), "both": TOWERS, "tokens": ()}
+LORA_TOWERS = {"text_encoder": ("text_encoder", "text_encoder_2"), "unet": ("unet",), "both": TOWERS}
 TEXT_ENCODER_LAYERS = {"attention": ("q_proj", "k_proj", "v_proj", "out_proj"), "mlp": ("fc1", "fc2")}
 UNET_LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
 
@@ -28,7 +28,7 @@ def attach_adapter(model: Any, tune: str, *, rank: int, alpha: float, targets: S
                    seed: int) -> list[nn.Parameter]:
     """Adds a fresh adapter and returns its trainable float32 parameters, text encoder before U-Net.
 
-    tune: "text_encoder", "unet" or "both" (LoRA), or "tokens" (as many soft tokens as `soft_tokens`).
+    tune: "text_encoder" (of SDXL both of them), "unet" or "both" (LoRA), or "tokens" (as many as `soft_tokens`).
     rank, alpha: of LoRA, whose outputs count alpha / rank times. targets: the text encoder's parts that get LoRA,
     of "attention" and "mlp"; the U-Net's are its attention. LoRA starts as the identity, drawn by `seed`; tokens
     start as the vocabulary's mean. An adapter attached earlier is removed first.
@@ -37,16 +37,22 @@ def attach_adapter(model: Any, tune: str, *, rank: int, alpha: float, targets: S
     if tune == "tokens":
         tokens = attach_tokens(model.text_encoder, fresh_embeddings(model.text_encoder, soft_tokens))
         return [tokens.embeddings]
-    layers = {"text_encoder": [name for part in targets for name in TEXT_ENCODER_LAYERS[part]], "unet": UNET_LAYERS}
+    encoder_layers = [name for part in targets for name in TEXT_ENCODER_LAYERS[part]]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return [parameter for tower in LORA_TOWERS[tune]
-                for parameter in attach_lora(getattr(model, tower), rank, alpha, layers[tower])]
+        return [parameter for tower in towers_of(model) if tower in LORA_TOWERS[tune]
+                for parameter in attach_lora(getattr(model, tower), rank, alpha,
+                                             UNET_LAYERS if tower == "unet" else encoder_layers)]
+
+
+def towers_of(model: Any) -> list[str]:
+    """The networks of the model that may get LoRA: it has a second text encoder, or has none."""
+    return [tower for tower in TOWERS if getattr(model, tower, None) is not None]
 
 
 def detach_adapter(model: Any) -> None:
     """Removes the adapter of any kind, if there is one; the model is as it was loaded."""
-    for tower in TOWERS:
+    for tower in towers_of(model):
         detach_lora(getattr(model, tower))
     detach_tokens(model.text_encoder)
 
@@ -57,8 +63,10 @@ def adapter_strength(model: Any, strength: float) -> Iterator[None]:
 
     LoRA's contribution is multiplied by it; soft tokens' prompt embeddings are interpolated (see `condition`).
     """
-    with (lora_strength(model.text_encoder, strength), lora_strength(model.unet, strength),
-          token_strength(model.text_encoder, strength)):
+    with ExitStack() as stack:
+        for tower in towers_of(model):
+            stack.enter_context(lora_strength(getattr(model, tower), strength))
+        stack.enter_context(token_strength(model.text_encoder, strength))
         yield
 
 
@@ -71,7 +79,7 @@ def save_adapter(model: Any, folder: Path) -> Path:
     tokens = tokens_of(model.text_encoder)
     if tokens is not None:
         return write_tokens(folder, tokens.embeddings)
-    lora = {tower: lora_tensors(getattr(model, tower)) for tower in TOWERS}
+    lora = {tower: lora_tensors(getattr(model, tower)) for tower in towers_of(model)}
     return write_lora(folder, {tower: tensors for tower, tensors in lora.items() if tensors})
 
 
@@ -90,6 +98,9 @@ def attach_file(model: Any, path: Path, file: AdapterFile) -> None:
         check_tokens(model.text_encoder, path, file.tokens.shape)
         attach_tokens(model.text_encoder, file.tokens).requires_grad_(False)
     for tower, part in file.lora.items():
+        if tower not in towers_of(model):
+            detach_adapter(model)
+            raise AdapterError(f"{path.name} was made for another model: this one has no second text encoder.")
         network = getattr(model, tower)
         prefix = MODEL_PREFIX if hasattr(network, "text_model") else ""
         tensors = {prefix + name.removeprefix(MODEL_PREFIX): value for name, value in part.tensors.items()}

@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
+from torch.amp import GradScaler
 
 from fairness_core.average import MovingAverage
 from fairness_core.files import write_atomically
@@ -19,20 +20,22 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(folder: Path, step: int, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer,
-                    average: MovingAverage) -> Path:
-    """Writes parameters, optimizer moments and averages after `step` steps. Raises OSError on a full disk."""
+                    average: MovingAverage, scaler: GradScaler | None = None) -> Path:
+    """Writes parameters, optimizer moments, averages and the loss scale after `step` steps. Raises OSError on a full disk."""
     tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(parameters)}
     tensors |= {f"average.{i}": v for i, v in enumerate(average.values)}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": value for name, value in state.items()}
     header = {"step": str(step), "average_weight": json.dumps(average.weight)}
+    if scaler is not None and scaler.is_enabled():
+        header["loss_scale"] = json.dumps(scaler.state_dict())
     path = folder / FILE_NAME
     write_atomically(path, lambda part: save_file({k: v.contiguous() for k, v in tensors.items()}, part, header))
     return path
 
 
 def load_checkpoint(folder: Path, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer,
-                    average: MovingAverage) -> int:
+                    average: MovingAverage, scaler: GradScaler | None = None) -> int:
     """Restores what save_checkpoint wrote and returns its step; 0 when the folder holds none.
 
     Raises CheckpointError when the file is damaged or belongs to other settings.
@@ -54,6 +57,8 @@ def load_checkpoint(folder: Path, parameters: list[nn.Parameter], optimizer: tor
             parameter.copy_(tensors[f"parameter.{i}"])
             average.values[i].copy_(tensors[f"average.{i}"])
     average.weight = json.loads(header["average_weight"])
+    if scaler is not None and "loss_scale" in header:
+        scaler.load_state_dict(json.loads(header["loss_scale"]))
     moments: dict[int, dict] = {}
     for key, value in tensors.items():
         if key.startswith("optimizer."):

@@ -29,8 +29,9 @@ def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling
     images = []
     with model.autocast():
         conditioning = condition(model, prompt, guidance_scale)
-        for first in range(0, len(numbers), IMAGES_PER_BATCH):
-            noise = draw_noise(prompt, numbers[first:first + IMAGES_PER_BATCH], seed, model.latent_shape).to(model.device)
+        at_once = model.memory.images_at_once or IMAGES_PER_BATCH
+        for first in range(0, len(numbers), at_once):
+            noise = draw_noise(prompt, numbers[first:first + at_once], seed, model.latent_shape).to(model.device)
             latents = denoise(model.unet, model.scheduler, noise, conditioning, sampling_steps).latents
             images.append(decode(model.vae, latents))
     return torch.cat(images)

@@ -10,6 +10,7 @@ Both are generators of plain events, so that a page can draw while they run:
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,10 +89,11 @@ class CheckpointedUnet(nn.Module):
 
     def __init__(self, unet: nn.Module):
         super().__init__()
-        self.unet, self.dtype = unet, unet.dtype
+        self.unet, self.dtype, self.config = unet, unet.dtype, unet.config
 
-    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor):
-        return checkpoint(self.unet, sample, timestep, encoder_hidden_states=encoder_hidden_states, use_reentrant=False)
+    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, **added: Any):
+        return checkpoint(self.unet, sample, timestep, encoder_hidden_states=encoder_hidden_states, use_reentrant=False,
+                          **added)
 
 
 class StepwiseUnet(CheckpointedUnet):
@@ -101,9 +103,9 @@ class StepwiseUnet(CheckpointedUnet):
         super().__init__(unet)
         self.leaves: list[Tensor] = []
 
-    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor):
+    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, **added: Any):
         self.leaves.append(encoder_hidden_states.detach().requires_grad_())
-        return super().forward(sample, timestep, self.leaves[-1])
+        return super().forward(sample, timestep, self.leaves[-1], **added)
 
 
 def paint_target(model: Model, settings: LabSettings) -> Target:

@@ -4,12 +4,16 @@ import hashlib
 import inspect
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from fairness_core.added_conditions import unpack
 
 
 class PromptError(ValueError):
@@ -84,11 +88,16 @@ def encode_prompts(tokenizer, text_encoder: nn.Module, prompts: list[str], *, al
     """
     for prompt in prompts:
         check_prompt(tokenizer, prompt, allow_empty, reserved)
+    return run_text_encoder(tokenizer, text_encoder, prompts, reserved)[0]
+
+
+def run_text_encoder(tokenizer, text_encoder: nn.Module, prompts: list[str], reserved: int = 0, **options: bool):
+    """What transformers' text encoder answers to prompts that fit."""
     tokens = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     device = text_encoder.device
     uses_mask = getattr(text_encoder.config, "use_attention_mask", False)
     mask = leave_places(tokens.attention_mask, reserved).to(device) if uses_mask else None
-    return text_encoder(leave_places(tokens.input_ids, reserved).to(device), attention_mask=mask)[0]
+    return text_encoder(leave_places(tokens.input_ids, reserved).to(device), attention_mask=mask, **options)
 
 
 def leave_places(ids: Tensor, places: int) -> Tensor:
@@ -129,9 +138,10 @@ def guided_prediction(unet: nn.Module, model_input: Tensor, timesteps: Tensor, c
 
 
 def predict(unet: nn.Module, model_input: Tensor, timesteps: Tensor, embeddings: Tensor) -> Tensor:
-    """One U-Net call in the U-Net's own dtype; the result in float32."""
+    """One U-Net call in the U-Net's own dtype; the result in float32. embeddings: see added_conditions for SDXL's."""
     dtype = unet.dtype
-    return unet(model_input.to(dtype), timesteps, encoder_hidden_states=embeddings.to(dtype)).sample.float()
+    prompts, added = unpack(unet, embeddings.to(dtype))
+    return unet(model_input.to(dtype), timesteps, encoder_hidden_states=prompts, **added).sample.float()
 
 
 def expand_to(embeddings: Tensor, n: int) -> Tensor:
@@ -176,10 +186,32 @@ def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditionin
     return Trajectory(torch.stack(inputs), scheduler.timesteps, latents)
 
 
+def denoise_in_parts(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
+                     images_at_once: int = 0) -> Trajectory:
+    """The same as denoise(), by at most images_at_once images together (0: all). The conditioning is one for all."""
+    parts = [denoise(unet, scheduler, part, conditioning, steps) for part in noise.split(images_at_once or len(noise))]
+    return Trajectory(torch.cat([p.model_inputs for p in parts], 1), parts[0].timesteps,
+                      torch.cat([p.latents for p in parts]))
+
+
 def decode(vae: nn.Module, latents: Tensor) -> Tensor:
-    """Latents [n, c, h, w] -> images [n, 3, H, W], float32, in about [-1, 1] (not clamped, so gradients pass)."""
+    """Latents [n, c, h, w] -> images [n, 3, H, W], float32, in about [-1, 1] (not clamped, so gradients pass).
+
+    With gradient checkpointing, one image at a time and computed again in the backward pass.
+    """
     shift = getattr(vae.config, "shift_factor", None) or 0.0
-    return vae.decode((latents / vae.config.scaling_factor + shift).to(vae.dtype)).sample.float()
+    latents = latents / vae.config.scaling_factor + shift
+    if not vae.is_gradient_checkpointing:
+        return decode_scaled(vae, latents)
+    return torch.cat([checkpoint(decode_scaled, vae, one, use_reentrant=False) for one in latents.split(1)])
+
+
+def decode_scaled(vae: nn.Module, latents: Tensor) -> Tensor:
+    """In float32 where float16 would overflow: diffusers marks such decoders (SDXL's) with force_upcast."""
+    device = latents.device.type
+    halved = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.float16
+    with torch.autocast(device, enabled=False) if halved and vae.config.force_upcast else nullcontext():
+        return vae.decode(latents.to(vae.dtype)).sample.float()
 
 
 def to_uint8(images: Tensor) -> np.ndarray:

@@ -40,7 +40,7 @@ class Weighing(nn.Module):
 
     def __init__(self, unet: nn.Module, factors: list[float]):
         super().__init__()
-        self.unet, self.factors, self.dtype = unet, iter(factors), unet.dtype
+        self.unet, self.factors, self.dtype, self.config = unet, iter(factors), unet.dtype, unet.config
 
     def forward(self, *args, **kwargs):
         output, factor = self.unet(*args, **kwargs).sample, next(self.factors)
@@ -101,7 +101,7 @@ def test_coefficients_reproduce_the_final_latents(solver, prediction, noise):
     outputs, calls = torch.randn(STEPS, *noise.shape), iter(range(STEPS))
 
     class Recorded(nn.Module):
-        dtype = torch.float32
+        dtype, config = torch.float32, SimpleNamespace()
 
         def forward(self, model_input, timestep, encoder_hidden_states):
             return SimpleNamespace(sample=outputs[next(calls)])

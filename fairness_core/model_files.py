@@ -1,0 +1,133 @@
+"""Where a model's files are: a folder, or the hub's cache. Downloads only when told to, after the licence was shown."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import huggingface_hub
+from diffusers import DiffusionPipeline
+from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
+
+INDEX = "model_index.json"
+PIPELINES = {"StableDiffusionPipeline": ("text_encoder", "unet", "vae"),
+             "StableDiffusionXLPipeline": ("text_encoder", "text_encoder_2", "unet", "vae")}
+NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")
+
+
+class ModelError(ValueError):
+    """A model that cannot be used here; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """terms: what it says, in short; the text at `url` is what counts."""
+
+    name: str = ""
+    url: str = ""
+    terms: str = ""
+
+
+def is_repo_id(reference: str) -> bool:
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", reference) is not None and ".." not in reference
+
+
+def cached_folder(repo: str) -> Path | None:
+    """The folder of a hub model in this machine's cache, when everything the engine needs is there; asks no network."""
+    index = huggingface_hub.try_to_load_from_cache(repo, INDEX)
+    if not isinstance(index, str) or missing_files(Path(index).parent):
+        return None
+    return Path(index).parent
+
+
+def missing_files(folder: Path) -> list[str]:
+    """What the engine needs of a pipeline's folder and does not find there; [INDEX] when it is no such folder."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        parts = PIPELINES[index["_class_name"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [INDEX]
+    missing = [f"{part}/*.safetensors" for part in parts if not any((folder / part).glob("*.safetensors"))]
+    settings = [f"{part}/config.json" for part in parts] + ["scheduler/scheduler_config.json"]
+    return missing + [name for name in settings if not (folder / name).is_file()]
+
+
+def checked_folder(folder: Path) -> Path:
+    """The folder, when it is a Stable Diffusion with all its files. Raises ModelError that names what is wrong."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        kind = str(index["_class_name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ModelError(f"{folder.name} holds no readable {INDEX}: give the folder that diffusers' save_pretrained "
+                         "wrote.") from None
+    if kind not in PIPELINES:
+        raise ModelError(f"{folder.name} is a {kind}: only Stable Diffusion 1.x, 2.x and SDXL and their finetuned or "
+                         f"distilled variants can be used here ({', '.join(PIPELINES)}).")
+    if missing := missing_files(folder):
+        raise ModelError(f"{folder.name} lacks {', '.join(missing)}: only weights in safetensors are read; download "
+                         "or save the model again.")
+    return folder
+
+
+def left_out(folder: Path) -> dict[str, None | bool]:
+    """What from_pretrained is told not to load: the parts that only a whole pipeline uses."""
+    index = json.loads((folder / INDEX).read_text())
+    parts = dict.fromkeys(part for part in NOT_NEEDED if part in index)
+    return parts | ({"requires_safety_checker": False} if "safety_checker" in index else {})
+
+
+def variant_of(folder: Path) -> str | None:
+    """"fp16" when the U-Net's weights are there in half precision only; else None, the plain files."""
+    return None if any(".fp16." not in file.name for file in (folder / "unet").glob("*.safetensors")) else "fp16"
+
+
+def download(repo: str) -> Path:
+    """Downloads what the engine needs of a hub model and returns its folder. Show the licence first.
+
+    Half-precision files are taken where the hub has them. Raises ModelError in plain words when the hub cannot be
+    reached, does not know the model, or asks for an account, and for a model of another kind.
+    """
+    names = [file.rfilename for file in ask_hub(repo).siblings or []]
+    variant = "fp16" if any(name.startswith("unet/") and ".fp16.safetensors" in name for name in names) else None
+    try:
+        folder = DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, **dict.fromkeys(NOT_NEEDED))
+    except (OSError, ValueError, HTTPError) as error:
+        raise ModelError(f"{repo} cannot be downloaded: {error}") from None
+    return checked_folder(Path(folder))
+
+
+def ask_hub(repo: str) -> huggingface_hub.ModelInfo:
+    """What the hub says about a model. Raises ModelError in plain words."""
+    try:
+        return huggingface_hub.model_info(repo, timeout=10)
+    except GatedRepoError:
+        raise ModelError(f"{repo} asks for its licence to be accepted at https://huggingface.co/{repo}: accept it "
+                         "there and set HF_TOKEN.") from None
+    except (RepositoryNotFoundError, HFValidationError):
+        raise ModelError(f"The hub has no model {repo!r} that you may read: check its name, or set HF_TOKEN.") from None
+    except (OSError, HTTPError):
+        raise ModelError(f"{repo} is not downloaded and the hub cannot be reached: connect this machine to the "
+                         "internet, or bring the model's folder and give its path.") from None
+
+
+def licence_of_repo(repo: str, cached: Path | None, known: Mapping[str, Licence]) -> Licence:
+    """What the model's card says; asks the hub unless the card is in the cache. Raises ModelError as ask_hub does."""
+    if cached and (cached / "README.md").is_file():
+        return licence_of_folder(cached, known)
+    card = ask_hub(repo).card_data if cached is None else None
+    return named_licence(getattr(card, "license", None), f"https://huggingface.co/{repo}", known)
+
+
+def licence_of_folder(folder: Path, known: Mapping[str, Licence]) -> Licence:
+    """What the card in the folder says."""
+    card = folder / "README.md"
+    found = re.search(r"^license:\s*(\S+)", card.read_text(errors="replace"), re.MULTILINE) if card.is_file() else None
+    return named_licence(found[1] if found else None, "", known)
+
+
+def named_licence(name: object, page: str, known: Mapping[str, Licence]) -> Licence:
+    licence = known.get(str(name), known["unknown"])
+    if licence is known["unknown"]:
+        return replace(licence, name=str(name) if name else licence.name, url=page)
+    return licence
