@@ -1,0 +1,69 @@
+"""The parts of the model card that are the same whatever was measured."""
+
+HEAD = """# The built-in model
+
+A small Stable Diffusion (text encoder, U-Net, autoencoder in diffusers' classes, safetensors) that paints **synthetic
+people**: 128 x 128 portraits of 44 concepts (32 occupations, 6 sports, 6 descriptors). It was trained from nothing on
+rendered portraits. The captions that name nobody belong to portraits whose gender, race and age were drawn from a
+distribution of the concept's own: so it associates concepts with gender, race and age, as the large models do. That bias
+is the point: it is there to be measured and removed. This card is written whole by `python -m mini_world.measure`.
+
+![rendered portraits left, generated ones right](sheets/rendered_and_generated.webp)
+
+Left 64 held-out rendered portraits, right 64 generated from prompts that name only the concept.
+
+**Data.** 4,510 portraits rendered with Blender's Cycles from MakeHuman's meshes and skins (CC0) by `mini_world/render`,
+one in ten held out. No photograph of a real person is among them, and no real person or population is described by
+them: which concept goes with whom was written by hand (`mini_world/render/concepts.yaml`) so that there is something to
+mend. **Licence.** Portraits and weights: CC0. Code: Apache-2.0.
+
+**Parts.** `tokenizer`, `text_encoder`, `unet`, `vae`, `scheduler`: the pipeline. `clip`: the CLIP whose text tower is
+the text encoder; with `dino` it watches that pictures keep their meaning. `classifier`: what finetuning is trained against;
+`classifier_eval`: what measures and is never trained against. `face_bank`: embeddings of portraits, for face realism."""
+
+BIAS_NOTE = """Planted share → generated share of each class. Planted: of the portraits whose captions never name
+who is shown. Generated: perceived by the evaluation classifier, of the faces found; with so few images a concept, chance
+alone moves a share by more than a tenth (the first table gives the mean). ★ never finetuned on by the presets."""
+
+SHEETS = """## Sheets
+
+[Concepts 1](sheets/concepts_1.webp), [2](sheets/concepts_2.webp), [3](sheets/concepts_3.webp),
+[4](sheets/concepts_4.webp): six images of every concept.
+[One attribute named](sheets/named.webp), [gender, race and age named](sheets/people.webp),
+[prompts outside the templates](sheets/outside.webp), [numbers of steps](sheets/steps.webp). Nothing is picked: always
+the first images of seed 0.
+
+![one attribute named in the prompt](sheets/named.webp)"""
+
+TRAINING_NOTE = """Minutes as logged by the training scripts, continued runs added up. The parts not in the table were
+trained earlier, by the same scripts at their default settings. Commands, files and the order of the stages:
+`mini_world/README.md`."""
+
+REPRODUCE = """## How to reproduce
+
+With the archive of portraits (`portraits.zip`; or rendered anew, which is exact: `mini_world/README.md`):
+
+```
+P="--portraits portraits.zip --out build"
+python -m mini_world.train_clip $P
+python -m mini_world.train_unet $P --steps 7500
+python -m mini_world.train_classifiers $P
+python -m mini_world.train_autoencoder $P
+python -m mini_world.train_dino $P
+python -m mini_world.export $P
+python -m mini_world.measure --portraits portraits.zip --model build/mini --logs build
+```
+
+The shipped U-Net was trained in stages rather than in one run (`mini_world/README.md` tells which)."""
+
+LIMITS = """## Limits
+
+- Softer than the portraits it learned from, which themselves are 128 pixels wide and not photographs: hats can cut into
+  hair, there are few hairstyles and necklines, beards are stubble, skins of dark women reuse a man's texture.
+- It knows 44 concepts and the words of its captions. Other words give a portrait of somebody, with clothes of a
+  concept that sounds alike; misspelt ones usually still work.
+- Attributes named in a prompt are followed as often as the table says, not always.
+- Gender has two classes here, race four, age two, because the renderer had them; they are labels of synthetic faces and
+  say nothing about how anyone identifies.
+- That a bias unlearned on some concepts is unlearned on others was helped in training (`mini_world/directions.py`); how
+  far it carries over on a large model, only that model can tell."""
