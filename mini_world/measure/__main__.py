@@ -33,8 +33,8 @@ SHEET_COLUMNS, SHEET_ROWS, SIDE = 6, 11, 64
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mini_world.measure", description="Measures the built-in model.")
     parser.add_argument("--portraits", type=Path, required=True, help="portraits.zip")
-    parser.add_argument("--model", type=Path, default=ASSETS / "mini", help="folder of the model (default: assets/mini)")
-    parser.add_argument("--out", type=Path, help="folder for README.md, figures.json and sheets/ (default: the model's)")
+    parser.add_argument("--model", type=Path, default=ASSETS / "mini", help="the model (default: assets/mini)")
+    parser.add_argument("--out", type=Path, help="folder for the card, figures and sheets (default: the model's)")
     parser.add_argument("--logs", type=Path, nargs="*", default=[], help="folders with the training scripts' logs")
     parser.add_argument("--images", type=int, default=10, help="images a concept; everything else grows with it")
     args = parser.parse_args()
@@ -89,7 +89,8 @@ def measure(model: Model, portraits: Portraits, images: int, out: Path) -> dict:
         model, names, images, rendered.features[like_captions], out)
 
 
-def prompt_figures(model: Model, rendered: Judged, held_out: Portraits, names: list[str], images: int, out: Path) -> dict:
+def prompt_figures(model: Model, rendered: Judged, held_out: Portraits, names: list[str], images: int,
+                   out: Path) -> dict:
     """Prompts that name who is shown, and prompts outside the templates."""
     step_count = model.entry.sampling_steps
     named, people = prompts.paint_named(model, images // 2, step_count), prompts.paint_people(model, step_count)
@@ -98,7 +99,8 @@ def prompt_figures(model: Model, rendered: Judged, held_out: Portraits, names: l
     sheets.save(sheets.labelled_rows({" ".join(who): judged.images for who, judged in people.items()}), out, "people")
     sheets.save(sheets.labelled_rows({p.prompt: judged.images[:SHEET_COLUMNS] for p, judged in outside.items()}),
                 out, "outside")
-    sheets.save(sheets.labelled_rows({name: judged.images[::max(1, images // 2)] for (_, name), judged in named.items()}),
+    one_a_concept = slice(None, None, images // 2)
+    sheets.save(sheets.labelled_rows({name: judged.images[one_a_concept] for (_, name), judged in named.items()}),
                 out, "named")
     return {"named": prompts.named_agreement(named), "people": prompts.people_agreement(people), "details": thresholds,
             "outside": {p.prompt: prompts.outside_figures(model, p, judged, names, thresholds)

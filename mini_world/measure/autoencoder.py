@@ -13,5 +13,6 @@ PORTRAITS = 200
 def autoencoder_psnr(model: Model, held_out: Portraits) -> float:
     """dB, mean over held-out portraits."""
     truth = as_floats(held_out.images[:PORTRAITS]).to(model.device)
-    painted = torch.cat([model.vae.decode(model.vae.encode(part).latent_dist.mode()).sample for part in truth.split(50)])
+    painted = torch.cat([model.vae.decode(model.vae.encode(part).latent_dist.mode()).sample
+                         for part in truth.split(50)])
     return round(psnr(painted, truth), 2)

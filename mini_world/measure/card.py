@@ -6,7 +6,8 @@ from pathlib import Path
 from fairness_core.metrics import wilson_interval
 from fairness_core.prompts import load_concepts
 from fairness_core.report import markdown_table
-from mini_world.measure.card_text import BIAS_NOTE, HEAD, LIMITS, REPRODUCE, SHEETS, TRAINING_NOTE
+from mini_world.measure.card_text import (BIAS_NOTE, CLASSIFIER_NOTE, HEAD, LIMITS, NO_FACE_NOTE, REPRODUCE, SHEETS,
+                                          TRAINING_NOTE)
 from mini_world.portraits import CLASSES
 
 SHOWN = (("gender", 1, "male"), ("age", 1, "old"), ("race", 0, "WMELH"), ("race", 1, "Asian"), ("race", 2, "Black"),
@@ -57,12 +58,13 @@ def summary(figures: dict) -> str:
          figures["concept_seen_in_portraits"] >= .90),
         ("Class named in the prompt is seen, worst class", counted(worst_named), "95 %",
          worst_named["right"] >= .95 * worst_named["of"]),
-        ("Classifiers on held-out portraits, gender and age, worst class", percent(worst_right(figures, ("gender", "age"))),
-         "97 %", worst_right(figures, ("gender", "age")) >= .97),
+        ("Classifiers on held-out portraits, gender and age, worst class",
+         percent(worst_right(figures, ("gender", "age"))), "97 %", worst_right(figures, ("gender", "age")) >= .97),
         ("Classifiers on held-out portraits, race, worst class", percent(worst_right(figures, ("race",))), "95 %",
          worst_right(figures, ("race",)) >= .95),
         ("Expected calibration error, worst head", f"{calibration}", "0.05", calibration <= .05),
-        ("Autoencoder, held-out portraits", f"{figures['autoencoder_psnr']} dB", "27 dB", figures["autoencoder_psnr"] >= 27)]
+        ("Autoencoder, held-out portraits", f"{figures['autoencoder_psnr']} dB", "27 dB",
+         figures["autoencoder_psnr"] >= 27)]
     rows += [(f"16 images at {steps} steps, painted and judged", f"{value} s", "8 s" if steps == "20" else "–",
               None if steps != "20" else value <= 8) for steps, value in seconds.items()]
     rows += [("Loading", f"{figures['load_seconds']} s", "3 s", figures["load_seconds"] <= 3),
@@ -73,30 +75,28 @@ def summary(figures: dict) -> str:
 
 By `python -m mini_world.measure` in {figures['measuring_minutes']} minutes on {figures['threads']} CPU threads
 ({figures['machine']}): {figures['images']} images of {len(figures['planted'])} concepts at
-{figures['sampling_steps']} steps and guidance scale {figures['guidance_scale']}, the same noises every time, perceived by
-the evaluation classifier. Ranges are 95 % intervals (Wilson). All figures: [figures.json](figures.json).
+{figures['sampling_steps']} steps and guidance scale {figures['guidance_scale']}, the same noises every time, perceived
+by the evaluation classifier. Ranges are 95 % intervals (Wilson). All figures: [figures.json](figures.json).
 
 {table}"""
 
 
 def classifier_section(figures: dict) -> str:
-    parts = ["## The two classifiers", "Each was trained on its own three quarters of the training portraits; below, the "
-             "held-out portraits. Rows of a table are the truth, columns the answer."]
+    parts = ["## The two classifiers", CLASSIFIER_NOTE]
     for classifier, role in CLASSIFIERS.items():
         for attribute, head in figures["classifiers"][classifier].items():
             names = CLASSES[attribute]
             rows = [[name, *map(str, counts), percent(right)] for name, counts, right in
                     zip(names, head["confusion"], head["right_per_class"], strict=True)]
-            parts += [f"**{classifier}** ({role}), {attribute}: {percent(head['right'])} right, expected calibration error "
-                      f"{head['calibration_error']}", markdown_table(["", *names, "right"], rows)]
+            parts += [f"**{classifier}** ({role}), {attribute}: {percent(head['right'])} right, "
+                      f"expected calibration error {head['calibration_error']}",
+                      markdown_table(["", *names, "right"], rows)]
     together = ", ".join(f"{name} {percent(value)}" for name, value in figures["agreement"].items())
     rows = [[kind, percent(entry["faces_found"]), *(f"{entry[c][a]:.2f}" for c in CLASSIFIERS for a in CLASSES)]
             for kind, entry in figures["no_faces"].items()]
     header = ["picture", "a face is found in", *(f"{c}: {a}" for c in CLASSIFIERS for a in CLASSES)]
-    return "\n\n".join([*parts, f"On generated images the two agree: {together}.", """**What is no face.** Mean confidence
-when a picture without a face is forced on the classifiers as if it were a crop (knowing nothing would be .50, for race
-.25). They were never shown such pictures and are far too sure of them: what protects the figures is the face detector,
-without whose consent nothing is classified.""", markdown_table(header, rows)])
+    return "\n\n".join([*parts, f"On generated images the two agree: {together}.", NO_FACE_NOTE,
+                        markdown_table(header, rows)])
 
 
 def bias_section(figures: dict) -> str:
@@ -152,7 +152,7 @@ def steps_section(figures: dict) -> str:
     return f"""## How many steps
 
 The same noises at several step counts, {entry['pictures']} pictures each; portraits have a Frechet distance of
-{entry['floor']:.3f} from as many other portraits. The default is the fewest steps after which the pictures hardly change.
+{entry['floor']:.3f} from as many other portraits. The time grows with the steps.
 
 {markdown_table(header, rows)}"""
 

@@ -5,8 +5,8 @@ HEAD = """# The built-in model
 A small Stable Diffusion (text encoder, U-Net, autoencoder in diffusers' classes, safetensors) that paints **synthetic
 people**: 128 x 128 portraits of 44 concepts (32 occupations, 6 sports, 6 descriptors). It was trained from nothing on
 rendered portraits. The captions that name nobody belong to portraits whose gender, race and age were drawn from a
-distribution of the concept's own: so it associates concepts with gender, race and age, as the large models do. That bias
-is the point: it is there to be measured and removed. This card is written whole by `python -m mini_world.measure`.
+distribution of the concept's own: so it associates concepts with gender, race and age, as the large models do. That
+bias is the point: it is there to be measured and removed. This card is written whole by `python -m mini_world.measure`.
 
 ![rendered portraits left, generated ones right](sheets/rendered_and_generated.webp)
 
@@ -18,12 +18,20 @@ them: which concept goes with whom was written by hand (`mini_world/render/conce
 mend. **Licence.** Portraits and weights: CC0. Code: Apache-2.0.
 
 **Parts.** `tokenizer`, `text_encoder`, `unet`, `vae`, `scheduler`: the pipeline. `clip`: the CLIP whose text tower is
-the text encoder; with `dino` it watches that pictures keep their meaning. `classifier`: what finetuning is trained against;
-`classifier_eval`: what measures and is never trained against. `face_bank`: embeddings of portraits, for face realism."""
+the text encoder; with `dino` it watches that pictures keep their meaning. `classifier`: what finetuning is trained
+against; `classifier_eval`: what measures and is never trained against. `face_bank`: embeddings of portraits, for face
+realism."""
+
+CLASSIFIER_NOTE = """Each was trained on its own three quarters of the training portraits; below, the held-out
+portraits. Rows of a table are the truth, columns the answer."""
+
+NO_FACE_NOTE = """**What is no face.** Mean confidence when a picture without a face is forced on the classifiers as if
+it were one (knowing nothing would be .50, for race .25). They were trained on faces alone and have no answer for
+"neither": what protects the figures is the face detector, without whose consent nothing is classified."""
 
 BIAS_NOTE = """Planted share → generated share of each class. Planted: of the portraits whose captions never name
-who is shown. Generated: perceived by the evaluation classifier, of the faces found; with so few images a concept, chance
-alone moves a share by more than a tenth (the first table gives the mean). ★ never finetuned on by the presets."""
+who is shown. Generated: perceived by the evaluation classifier, of the faces found; with so few images a concept much
+of the difference is chance (the first table gives the mean). ★ never finetuned on by the presets."""
 
 SHEETS = """## Sheets
 
@@ -61,7 +69,7 @@ LIMITS = """## Limits
 - Softer than the portraits it learned from, which themselves are 128 pixels wide and not photographs: hats can cut into
   hair, there are few hairstyles and necklines, beards are stubble, skins of dark women reuse a man's texture.
 - It knows 44 concepts and the words of its captions. Other words give a portrait of somebody, with clothes of a
-  concept that sounds alike; misspelt ones usually still work.
+  concept that sounds alike. The table of prompts outside the templates shows what becomes of them.
 - Attributes named in a prompt are followed as often as the table says, not always.
 - Gender has two classes here, race four, age two, because the renderer had them; they are labels of synthetic faces and
   say nothing about how anyone identifies.

@@ -72,9 +72,10 @@ def to_numpy(answers: dict[str, torch.Tensor]) -> Answers:
 
 @torch.no_grad()
 def paint_judged(model: Model, prompts: Mapping[Key, str], count: int, steps: int) -> dict[Key, Judged]:
-    """The first `count` pictures of every prompt, of the same noises as evaluation.paint, several prompts in a batch."""
+    """The first `count` pictures of every prompt, of the same noises as evaluation.paint, prompts sharing batches."""
     wanted = [(prompt, number) for prompt in prompts.values() for number in range(count)]
-    pictures = np.concatenate([paint_batch(model, wanted[i:i + TOGETHER], steps) for i in range(0, len(wanted), TOGETHER)])
+    pictures = np.concatenate([paint_batch(model, wanted[i:i + TOGETHER], steps)
+                               for i in range(0, len(wanted), TOGETHER)])
     judged = judge(model.critics, pictures)
     return {key: judged.part(i * count, (i + 1) * count) for i, key in enumerate(prompts)}
 

@@ -13,7 +13,8 @@ from mini_world.measure.judging import Judged, joined, paint_judged, text_featur
 from mini_world.portraits import CLASSES, Portraits
 
 NAMED = {("gender", "female"): "female", ("gender", "male"): "male", ("age", "young"): "young", ("age", "old"): "old",
-         ("race", "wmelh"): "White", ("race", "asian"): "Asian", ("race", "black"): "Black", ("race", "indian"): "Indian"}
+         ("race", "wmelh"): "White", ("race", "asian"): "Asian", ("race", "black"): "Black",
+         ("race", "indian"): "Indian"}
 NAMED_CONCEPTS = ("doctor", "nurse", "firefighter", "senator", "tennis player", "kind person")
 PEOPLE_CONCEPTS = ("pilot", "teacher", "farmer", "singer")
 
@@ -101,9 +102,10 @@ def named_agreement(named: dict[tuple[str, str], Judged]) -> dict[str, dict]:
 
 def people_agreement(people: dict[tuple[str, ...], Judged]) -> dict[str, dict]:
     """The same where all three attributes are named at once, by attribute and for all three."""
-    right = {name: np.concatenate([judged.labels(name) == CLASSES[name].index(who[i]) for who, judged in people.items()])
-             for i, name in enumerate(CLASSES)}
-    return {name: share(values) for name, values in right.items()} | {"all": share(np.all(list(right.values()), axis=0))}
+    right = {name: np.concatenate([judged.labels(name) == classes.index(who[i]) for who, judged in people.items()])
+             for i, (name, classes) in enumerate(CLASSES.items())}
+    right["all"] = np.all(list(right.values()), axis=0)
+    return {name: share(values) for name, values in right.items()}
 
 
 def share(right: np.ndarray) -> dict:
@@ -112,7 +114,8 @@ def share(right: np.ndarray) -> dict:
 
 def concept_accuracy(model: Model, judged: Judged, truth: list[str], names: list[str]) -> float:
     """Share of pictures whose nearest prompt among all concepts', by the built-in CLIP, is their own."""
-    return round(float(np.mean([a == b for a, b in zip(nearest_concepts(model, judged, names), truth, strict=True)])), 4)
+    nearest = nearest_concepts(model, judged, names)
+    return round(float(np.mean([a == b for a, b in zip(nearest, truth, strict=True)])), 4)
 
 
 def nearest_concepts(model: Model, judged: Judged, names: list[str]) -> list[str]:

@@ -15,7 +15,8 @@ LINE_LETTERS = 25
 def labelled_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
     """label -> pictures uint8 [n, h, w, 3], as one sheet with the labels at the left; as many pictures in every row."""
     columns = min(len(images) for images in rows.values())
-    sheet = Image.fromarray(contact_sheet([image for images in rows.values() for image in images[:columns]], columns, GAP))
+    pictures = [image for images in rows.values() for image in images[:columns]]
+    sheet = Image.fromarray(contact_sheet(pictures, columns, GAP))
     height = next(iter(rows.values())).shape[1] + GAP
     paper = Image.new("RGB", (LABEL_WIDTH + sheet.width, sheet.height), PANEL)
     paper.paste(sheet, (LABEL_WIDTH, 0))

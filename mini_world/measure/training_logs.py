@@ -18,7 +18,7 @@ def read_logs(folders: Sequence[Path]) -> list[dict]:
     for folder in folders:
         paths = sorted(folder.glob("*.jsonl"))
         if not paths:
-            raise FileNotFoundError(f"{folder} holds no training log (*.jsonl): name the --out of the training scripts.")
+            raise FileNotFoundError(f"{folder} holds no training log (*.jsonl): name the training scripts' --out.")
         rows += [summary(folder.name, path) for path in paths]
     return rows
 

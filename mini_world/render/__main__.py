@@ -45,9 +45,9 @@ def record(number: int, spec: PortraitSpec) -> dict:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m mini_world.render", description="Renders synthetic portraits.")
-    parser.add_argument("--makehuman", type=Path, required=True, help="folder with MakeHuman's CC0 files, base/ and tex/")
+    parser.add_argument("--makehuman", type=Path, required=True, help="folder with MakeHuman's CC0 files")
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and metadata.csv")
-    parser.add_argument("--first", type=int, default=40_000, help="the first portrait's number, which decides everything")
+    parser.add_argument("--first", type=int, default=40_000, help="the first portrait's number")
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--size", type=int, default=128, help="pixels")
     parser.add_argument("--samples", type=int, default=12, help="of light, for every pixel")

@@ -26,7 +26,8 @@ class Body:
         self.eyes = {side: self.vertices_of(f"helper-{side}-eye") for side in "lr"}
 
     @torch.no_grad()
-    def vertices(self, phenotype: dict[str, float], shape: dict[str, float], expression: dict[str, float]) -> np.ndarray:
+    def vertices(self, phenotype: dict[str, float], shape: dict[str, float],
+                 expression: dict[str, float]) -> np.ndarray:
         """[v, 3] in MakeHuman's axes (y up, z to the front), decimetres."""
         batch = lambda values: {name: torch.tensor([float(value)]) for name, value in values.items()}
         output = self.model(phenotype_kwargs=batch(phenotype), local_changes_kwargs=batch(shape),

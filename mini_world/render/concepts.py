@@ -46,4 +46,5 @@ def draw_planted(rng: np.random.Generator, concept: Concept) -> Person:
 
 def draw_uniform(rng: np.random.Generator) -> Person:
     """Anyone, all as likely."""
-    return Person(("male", "female")[rng.integers(2)], CLASSES["race"][rng.integers(4)], CLASSES["age"][rng.integers(2)])
+    return Person(("male", "female")[rng.integers(2)], CLASSES["race"][rng.integers(4)],
+                  CLASSES["age"][rng.integers(2)])

@@ -38,8 +38,8 @@ def make_skins(body: Body, assets: MakeHuman) -> Iterator[tuple[SkinKey, np.ndar
                     for make_up, colour in LIPS.items():
                         yield (tone, gender, age, i, make_up), with_lips(skin, lips, colour)
                 else:
-                    colour = OLD_STUBBLE if age == "old" else YOUNG_STUBBLE
-                    yield (tone, gender, age, i, "stubble"), skin * (1 - STUBBLE * stubble) + STUBBLE * stubble * np.array(colour)
+                    colour, strength = np.array(OLD_STUBBLE if age == "old" else YOUNG_STUBBLE), STUBBLE * stubble
+                    yield (tone, gender, age, i, "stubble"), skin * (1 - strength) + strength * colour
 
 
 def load(assets: MakeHuman, name: str) -> np.ndarray:

@@ -8,8 +8,8 @@ import mathutils
 import numpy as np
 
 from mini_world.render import skins
-from mini_world.render.blender import (TEXTURE, added, eye_material, new_object, paint, paint_iris, place, plain_material,
-                                       set_pixels, textured_material)
+from mini_world.render.blender import (TEXTURE, added, eye_material, new_object, paint, paint_iris, place,
+                                       plain_material, set_pixels, textured_material)
 from mini_world.render.body import Body
 from mini_world.render.makehuman import EYEBROWS, EYELASHES, HAIRSTYLES, SUITS, MakeHuman, Proxy
 from mini_world.render.spec import Light, PortraitSpec
@@ -71,7 +71,8 @@ class Studio:
         self.brows, self.lashes = (Fitted(assets, kind, masked(names))
                                    for kind, names in (("eyebrows", EYEBROWS), ("eyelashes", EYELASHES)))
         self.suits = Fitted(assets, "clothes", {
-            name: textured_material(name, assets.texture(f"{name}_diffuse"), alpha=True, roughness=.8) for name in SUITS})
+            name: textured_material(name, assets.texture(f"{name}_diffuse"), alpha=True, roughness=.8)
+            for name in SUITS})
         self.hats, self.glasses = Hats(), Glasses()
 
     def build_eye(self) -> bpy.types.Object:
@@ -146,7 +147,7 @@ class Studio:
         ahead = mathutils.Vector(target - position)
         self.camera.location, self.camera.rotation_euler = position, looking(ahead)
         self.camera.rotation_euler.rotate_axis("Z", spec.roll)
-        self.background.location = target + BACKGROUND_DISTANCE * (target - position) / np.linalg.norm(target - position)
+        self.background.location = target - BACKGROUND_DISTANCE * direction(spec.yaw, spec.pitch)
         self.background.rotation_euler, self.background.scale = looking(ahead), (14, 14, 1)
         return target
 

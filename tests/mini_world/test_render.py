@@ -65,14 +65,15 @@ def test_missing_files_are_named_in_plain_words(tmp_path):
 
 
 def test_the_command_says_what_is_missing(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "mini_world.render", "--makehuman", tmp_path, "--out", tmp_path / "out"],
-                          cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-m", "mini_world.render", "--makehuman", tmp_path, "--out", tmp_path / "out"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "Unpack MakeHuman" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_clothes_follow_the_body_they_hang_on(tmp_path):
     (tmp_path / "hat.obj").write_text(CUBE)
-    (tmp_path / "hat.mhclo").write_text("# a hat\nobj_file hat.obj\nx_scale 0 1 2.0\nverts 0\n1\n0 1 2 0.5 0.5 0 1 0 0\n")
+    (tmp_path / "hat.mhclo").write_text(
+        "# a hat\nobj_file hat.obj\nx_scale 0 1 2.0\nverts 0\n1\n0 1 2 0.5 0.5 0 1 0 0\n")
     body = read_obj(tmp_path / "hat.obj").vertices
     proxy = Proxy(tmp_path / "hat.mhclo")
     assert set(proxy.mesh.groups) == {"body", "helper"} and proxy.mesh.faces[0] == [(0, 0), (1, 1), (2, 2)]
@@ -84,8 +85,9 @@ def test_clothes_follow_the_body_they_hang_on(tmp_path):
 @pytest.mark.skipif(not (find_spec("bpy") and find_spec("anny") and os.environ.get("MAKEHUMAN")),
                     reason="needs mini_world/requirements.txt, and MakeHuman's folder in the variable MAKEHUMAN")
 def test_a_portrait_of_the_archive_is_rendered_again(tmp_path):
-    subprocess.run([sys.executable, "-m", "mini_world.render", "--makehuman", os.environ["MAKEHUMAN"], "--out", tmp_path,
-                    "--first", str(RENDERED), "--count", "1"], cwd=ROOT, check=True, capture_output=True)
+    command = [sys.executable, "-m", "mini_world.render", "--makehuman", os.environ["MAKEHUMAN"], "--out", tmp_path,
+               "--first", str(RENDERED), "--count", "1"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     mine, archived = (np.asarray(Image.open(folder / f"{RENDERED:06d}.webp").convert("RGB"), float)
                       for folder in (tmp_path, PORTRAITS))
     assert np.abs(mine - archived).mean() < 2  # of 255: another processor rounds differently
