@@ -8,6 +8,7 @@ COMMANDS = {
     "evaluate": "measure a model before and after, on fixed noises: JSON, CSV and an HTML report",
     "generate": "paint images, with or without an adapter: PNG files and a contact sheet",
     "report": "write a run's report; of several runs, the tables of the paper as well",
+    "convert": "an adapter of others (kohya's, the paper's) into this app's format, or any into kohya's",
     "bench": "time finetuning steps and sampling on this machine",
 }
 CONFIG = "settings: a preset (assets/presets/*.yaml) or a run's config.yaml"
@@ -24,6 +25,10 @@ def build_parser() -> argparse.ArgumentParser:
     report = parsers["report"]
     report.add_argument("--run", type=Path, nargs="+", required=True, help="run folders")
     report.add_argument("--out", type=Path, help="where the tables of several runs go (default: the first run)")
+    convert = parsers["convert"]
+    convert.add_argument("source", type=Path, nargs="+", help="a .safetensors, .pth or .pt file; or one for each network")
+    convert.add_argument("destination", type=Path, help="a new .safetensors file")
+    convert.add_argument("--format", choices=("diffusers", "kohya"), default="diffusers", help="of the new file")
     bench = parsers["bench"]
     add_config(bench, required=True)
     bench.add_argument("--steps", type=count, default=3, help="steps to time after the first (default: 3)")

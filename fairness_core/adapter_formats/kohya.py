@@ -1,0 +1,59 @@
+"""LoRA in the names of kohya-ss' scripts, which AUTOMATIC1111's and ComfyUI's pages read: lora_unet_..., lora_te_..."""
+
+from types import SimpleNamespace
+
+import torch
+from diffusers import StableDiffusionXLPipeline
+from diffusers.utils.state_dict_utils import (StateDictType, convert_state_dict_to_kohya, convert_state_dict_to_peft,
+                                              convert_unet_state_dict_to_peft)
+from torch import Tensor
+
+from fairness_core.adapter_files import AdapterError, AdapterFile
+
+PREFIXES = ("lora_te_", "lora_te1_", "lora_te2_", "lora_unet_")
+SDXL = SimpleNamespace(layers_per_block=2)  # what is asked of its U-Net's config to translate the original names
+
+
+def is_kohya(names: set[str]) -> bool:
+    return bool(names) and all(name.startswith(PREFIXES) for name in names)
+
+
+def from_kohya(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same in this app's names, each layer's alpha / rank multiplied into its second matrix.
+
+    Raises AdapterError for kinds beside LoRA, such as DoRA, LoHa and LoKr, and for a layer that is not whole.
+    """
+    if other := sorted(n for n in tensors if not n.endswith((".lora_down.weight", ".lora_up.weight", ".alpha"))):
+        raise AdapterError(f"{other[0]} is no part of plain LoRA: only that can be converted.")
+    layers = {n.partition(".")[0] for n in tensors}
+    plain = {}
+    for layer in layers:
+        try:
+            down, up = tensors[f"{layer}.lora_down.weight"], tensors[f"{layer}.lora_up.weight"]
+        except KeyError:
+            raise AdapterError(f"{layer} lacks one of its two matrices: the file is not whole.") from None
+        scale = float(tensors.get(f"{layer}.alpha", len(down))) / len(down)
+        plain |= {f"{layer}.lora_down.weight": down, f"{layer}.lora_up.weight": up * scale}
+    try:
+        named, _ = StableDiffusionXLPipeline.lora_state_dict(plain, unet_config=SDXL)
+    except (ValueError, KeyError, IndexError) as error:
+        raise AdapterError(f"The layers of this file are of no Stable Diffusion ({error}).") from None
+    unet = {n: v for n, v in named.items() if n.startswith("unet.")}
+    text_encoders = {n: v for n, v in named.items() if n not in unet}
+    return convert_state_dict_to_peft(text_encoders, StateDictType.DIFFUSERS_OLD) | convert_unet_state_dict_to_peft(unet)
+
+
+def to_kohya(adapter: AdapterFile) -> dict[str, Tensor]:
+    """The LoRA of a file in kohya's names, with its alpha. Raises AdapterError for soft tokens, which have no such form."""
+    if adapter.tokens is not None:
+        raise AdapterError("Soft tokens have no form in kohya's names: keep them as a textual inversion (diffusers).")
+    named = convert_state_dict_to_kohya({f"{tower}.{name}": value for tower, part in adapter.lora.items()
+                                         for name, value in part.tensors.items()})
+    alphas = {tower: torch.tensor(float(part.alpha)) for tower, part in adapter.lora.items()}
+    one_text_encoder = "text_encoder_2" not in adapter.lora
+    kohya = {}
+    for name, value in named.items():
+        tower = "unet" if name.startswith("lora_unet_") else "text_encoder_2" if name.startswith("lora_te2_") else "text_encoder"
+        name = name.replace("lora_te1_", "lora_te_") if one_text_encoder else name
+        kohya[name] = alphas[tower].clone() if name.endswith(".alpha") else value
+    return kohya
