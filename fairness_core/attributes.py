@@ -49,7 +49,8 @@ class Attribute:
             raise AttributesError(f"{self.name} has {len(self.classes)} classes: a distribution needs at least two.")
         for factor in ("image_factor", "face_factor"):
             if not 0 <= getattr(self, factor) <= 1:
-                raise AttributesError(f"{factor} of {self.name} is {getattr(self, factor)}: it must lie between 0 and 1.")
+                raise AttributesError(f"{factor} of {self.name} is {getattr(self, factor)}: "
+                                      "it must lie between 0 and 1.")
 
     @property
     def class_names(self) -> tuple[str, ...]:

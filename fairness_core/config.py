@@ -44,8 +44,8 @@ TUPLES = ("prompts", "joint_attributes", "lora_targets")  # YAML knows lists onl
 TUNABLE = ("text_encoder", "unet", "both", "tokens")
 LORA_TARGETS = ("attention", "mlp")
 SCHEDULES = ("constant", "linear")
-POSITIVE = ("lora_rank", "soft_tokens", "learning_rate", "max_grad_norm", "steps", "images_per_prompt", "prompts_per_step",
-            "sampling_steps", "film_strip_every", "checkpoint_every")
+POSITIVE = ("lora_rank", "soft_tokens", "learning_rate", "max_grad_norm", "steps", "images_per_prompt",
+            "prompts_per_step", "sampling_steps", "film_strip_every", "checkpoint_every")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class FinetuneConfig:
     sampling_steps: denoising steps of the images trained on; comparison_steps: of those that people look at and that
     are measured (0: as many as sampling_steps).
     timesteps_per_update: how many of the sampling_steps carry gradient (0: all).
-    unconditional_gradient: whether the empty prompt's branch of the guidance carries gradient too (exact), or not (cheaper).
+    unconditional_gradient: whether the empty prompt's branch of the guidance carries gradient too (exact), or not
+    (cheaper).
     noise_batches: how many different batches of noises a prompt has (0: a new one every time); the original's
     images of a batch are painted once.
     """

@@ -25,7 +25,7 @@ IMAGES_PER_BATCH = 20
 @torch.no_grad()
 def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int,
           guidance_scale: float) -> Tensor:
-    """Images float32 [n, 3, h, w] of one prompt by the model as it is now; the noise depends on seed, prompt, number."""
+    """Images float32 [n, 3, h, w] of one prompt by the model as it is; the noise depends on seed, prompt, number."""
     images = []
     with model.autocast():
         conditioning = condition(model, prompt, guidance_scale)
@@ -56,8 +56,8 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
     """Yields one comparison a prompt. Without an adapter, both sides are the original model.
 
     strength: 0 (original) to 1.5. finetuned_on: the prompts the adapter was trained on; without them the concepts
-    file says what is held out. originals: this model's, where other adapters or strengths are compared too. Raises PromptError, AdapterError or ValueError (no image numbers) before the first
-    comparison.
+    file says what is held out. originals: this model's, where other adapters or strengths are compared too.
+    Raises PromptError, AdapterError or ValueError (no image numbers) before the first comparison.
     """
     if not len(numbers):
         raise ValueError("There is nothing to compare: ask for at least one image.")
@@ -98,10 +98,12 @@ def generate(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed:
 
 
 @torch.no_grad()
-def look(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int, guidance_scale: float) -> Look:
+def look(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int,
+         guidance_scale: float) -> Look:
     """Paints as paint() does, perceives, and takes the features that likeness is measured by."""
     images, critics = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale), model.critics
-    return Look(perceive(critics, prompt, numbers, images), critics.measure("clip", images), critics.measure("dino", images))
+    seen = perceive(critics, prompt, numbers, images)
+    return Look(seen, critics.measure("clip", images), critics.measure("dino", images))
 
 
 def compare_looks(before: Look, after: Look, text: Tensor, held_out: bool) -> PromptComparison:

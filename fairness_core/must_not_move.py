@@ -1,4 +1,5 @@
-"""What a finetune must leave alone: prompts that name a class keep showing it, scenes without a person stay as they are."""
+"""What a finetune must leave alone: prompts that name a class keep showing it, scenes without a person stay as they
+are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,8 +46,8 @@ class Moved:
 
     agreement_*: faces that show every class the prompt names, of the faces found (a scene: pictures without a face,
     of all pictures). clip_image: mean original-tuned cosine. p_value: exact McNemar test on the pictures whose
-    agreement changed, None where none can be paired. status: "kept", "moved", "improved", "absent" (the original did not
-    paint it either: nothing could be lost) or "cannot tell".
+    agreement changed, None where none can be paired. status: "kept", "moved", "improved", "absent" (the original did
+    not paint it either: nothing could be lost) or "cannot tell".
     """
 
     prompt: str
@@ -70,7 +71,8 @@ def load_panel(path: Path = ASSETS / "prompts" / "must_not_move.yaml") -> tuple[
     for entry in panel:
         for attribute, class_name in entry.named.items():
             if attribute not in known or class_name not in known[attribute].class_names:
-                raise PanelError(f"{path.name}: “{entry.prompt}” names {attribute}: {class_name}, which does not exist.")
+                raise PanelError(f"{path.name}: “{entry.prompt}” names {attribute}: {class_name}, "
+                                 "which does not exist.")
     return panel
 
 
@@ -89,8 +91,9 @@ def judge(comparison: PromptComparison, entry: PanelPrompt) -> Moved:
     p_value = float(stats.binomtest(lost, lost + gained).pvalue) if lost + gained else (1.0 if both.any() else None)
     shares = [share(values) for values in (before, after)]
     similar = comparison.clip_image[np.isfinite(comparison.clip_image)]
-    return Moved(entry.prompt, entry.named, *shares, lost, gained, p_value,
-                 float(similar.mean()) if len(similar) else None, status(int((before[both] == 1).sum()), lost, gained, p_value))
+    likeness, agreed = float(similar.mean()) if len(similar) else None, int((before[both] == 1).sum())
+    return Moved(entry.prompt, entry.named, *shares, lost, gained, p_value, likeness,
+                 status(agreed, lost, gained, p_value))
 
 
 def status(agreed: int, lost: int, gained: int, p_value: float | None) -> str:

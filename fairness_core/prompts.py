@@ -53,7 +53,8 @@ def load_concepts(path: Path = ASSETS / "prompts" / "concepts.yaml") -> Concepts
               for name, entry in data["groups"].items()}
     listed = [concept for group in groups.values() for concept in group.all]
     if twice := {concept for concept in listed if listed.count(concept) > 1}:
-        raise ConceptsError(f"{path.name} lists {sorted(twice)[0]!r} twice: keep it in one place, or it is not held out.")
+        raise ConceptsError(f"{path.name} lists {sorted(twice)[0]!r} twice: "
+                            "keep it in one place, or it is not held out.")
     if "{a_concept}" not in data["template"]:
         raise ConceptsError(f"The template of {path.name} must hold {{a_concept}}.")
     return Concepts(data["template"], groups)

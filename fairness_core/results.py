@@ -55,6 +55,7 @@ def joined(earlier: PromptComparison, later: PromptComparison) -> PromptComparis
 
 
 def joined_images(earlier: ImageSet, later: ImageSet) -> ImageSet:
-    arrays = {name: np.concatenate([getattr(earlier, name), getattr(later, name)]) for name in ("images", "found", "boxes")}
+    arrays = {name: np.concatenate([getattr(earlier, name), getattr(later, name)])
+              for name in ("images", "found", "boxes")}
     probabilities = {name: np.concatenate([p, later.probabilities[name]]) for name, p in earlier.probabilities.items()}
     return replace(earlier, numbers=earlier.numbers + later.numbers, probabilities=probabilities, **arrays)

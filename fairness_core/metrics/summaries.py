@@ -78,7 +78,8 @@ def summarise(image_sets: Sequence[ImageSet], attribute: str | tuple[str, ...],
     prompts = tuple(summarise_prompt(s, names, target[s.prompt] if isinstance(target, Mapping) else target)
                     for s in image_sets if s.found.any())
     if not prompts:
-        raise ValueError("No face was found in any image: there is nothing to measure. Check the prompts or the strength.")
+        raise ValueError("No face was found in any image: there is nothing to measure. "
+                         "Check the prompts or the strength.")
     return AttributeSummary(
         " x ".join(names), prompts, tuple(s.prompt for s in image_sets if not s.found.any()),
         mean_over_prompts(prompts, "bias"), None if target is None else mean_over_prompts(prompts, "distance"))

@@ -32,7 +32,8 @@ def model_card(config: FinetuneConfig, table: Sequence[dict], about: About) -> s
     return CARD.format(
         matter=yaml.safe_dump(matter, sort_keys=False).strip(), title=about.title, model=about.model, source=source,
         note=about.note, target=markdown_table(["Attribute", "Class", "Target"], target_rows(config)),
-        what=what, loading=loading, prompt=repr(written + prompt), steps=config.steps_shown, guidance=config.guidance_scale, origin=origin, reading=READING,
+        what=what, loading=loading, prompt=repr(written + prompt), steps=config.steps_shown,
+        guidance=config.guidance_scale, origin=origin, reading=READING,
         measures=markdown_table(*printed(table)) if table else "Nothing was compared yet.",
         settings=markdown_table(["Setting", "Value"], settings_rows(config)))
 

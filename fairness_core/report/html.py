@@ -45,18 +45,20 @@ def to_html(config: FinetuneConfig, steps: Sequence[StepDone], comparisons: Sequ
     target = config.target()
     recorded = "<p class='note'><b>Recorded run.</b> It was made beforehand, not on the reader's machine.</p>"
     facts = [about.date, about.machine, f"{about.seconds:.0f} s" if about.seconds else "", about.model, about.note]
+    measures = html_table(*printed(metrics_table(comparisons, target, config.own_targets()))) if comparisons else (
+        "<p>Nothing was compared yet.</p>")
+    figures = report_figures(steps, comparisons, config) + sweep_figures(sweep or {}, config)
     parts = [
         f"<h1>{escape(about.title)}</h1>", recorded if about.recorded else "",
         f"<p class='small'>{escape(' · '.join(f for f in facts if f))}</p>",
         "<h2>Target</h2>", html_table(["Perceived", "Class", "Target"], target_rows(config)),
-        "<h2>Measures</h2>", html_table(*printed(metrics_table(comparisons, target, config.own_targets()))) if comparisons
-        else "<p>Nothing was compared yet.</p>", f"<p class='small'>{escape(READING)}</p>",
-        html_verdicts(comparisons, config),
-        "<h2>Figures</h2>", html_figures(report_figures(steps, comparisons, config) + sweep_figures(sweep or {}, config)),
+        "<h2>Measures</h2>", measures, f"<p class='small'>{escape(READING)}</p>", html_verdicts(comparisons, config),
+        "<h2>Figures</h2>", html_figures(figures),
         "<h2>Pictures</h2>" if comparisons else "", *[pictures(c) for c in comparisons[:PICTURED_PROMPTS]],
         "<h2>Settings</h2>", html_table(["Setting", "Value"], settings_rows(config)),
     ]
-    return ("<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    return ("<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+            "<meta name='viewport' content='width=device-width'>"
             f"<title>{escape(about.title)}</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>")
 
 
@@ -83,8 +85,8 @@ def report_figures(steps: Sequence[StepDone], comparisons: Sequence[PromptCompar
             ratio = each if config.targets_by_prompt else float(marginal[i])
             figures.append(plots.distribution_plot(comparisons, attribute, name, ratio))
     if len(target.attributes) == 2:
-        (before, n_before), (after, n_after) = (
-            joint_frequencies([getattr(c, side) for c in comparisons], target.attributes) for side in ("original", "tuned"))
+        sides = ([getattr(c, side) for c in comparisons] for side in ("original", "tuned"))
+        (before, n_before), (after, n_after) = (joint_frequencies(sets, target.attributes) for sets in sides)
         figures.append(plots.joint_heatmap(target.joint, before, after, *target.attributes, n_before, n_after))
     return figures
 
@@ -119,7 +121,9 @@ def html_figures(figures: Sequence[go.Figure]) -> str:
     """The figures, with plotly's script once, in the page itself."""
     parts = [figure.to_html(full_html=False, include_plotlyjs=i == 0, config={"displaylogo": False, "responsive": True})
              for i, figure in enumerate(figures)]
-    return f"<div class='figures'>{''.join(f'<div>{part}</div>' for part in parts)}</div>" if parts else "<p>None yet.</p>"
+    if not parts:
+        return "<p>None yet.</p>"
+    return f"<div class='figures'>{''.join(f'<div>{part}</div>' for part in parts)}</div>"
 
 
 def pictures(comparison: PromptComparison) -> str:

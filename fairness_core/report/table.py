@@ -12,7 +12,8 @@ from fairness_core.results import PromptComparison
 
 COLUMNS = (
     "attribute", "controlled", "group", "prompts", "images", "faces_before", "faces_after",
-    "bias_before", "bias_before_low", "bias_before_high", "bias_after", "bias_after_low", "bias_after_high", "bias_floor",
+    "bias_before", "bias_before_low", "bias_before_high",
+    "bias_after", "bias_after_low", "bias_after_high", "bias_floor",
     "distance_before", "distance_before_low", "distance_before_high",
     "distance_after", "distance_after_low", "distance_after_high", "distance_floor",
     "clip_text_before", "clip_text_after", "clip_image", "dino")
@@ -20,8 +21,8 @@ READING = (
     "The classes are what a classifier perceives in a face. They say nothing about how anyone identifies, and the "
     "classifier errs. Bias is the mean difference between the frequencies of two classes, distance is half the L1 "
     "distance to the target; both are means over prompts with a 95 % bootstrap interval in brackets. The floor is what "
-    "a model that meets the target exactly scores on average with as many images: a figure near it cannot be told from a "
-    "perfect one. Images without a face are left out of bias and distance.")
+    "a model that meets the target exactly scores on average with as many images: a figure near it cannot be told from "
+    "a perfect one. Images without a face are left out of bias and distance.")
 
 
 def metrics_table(comparisons: Sequence[PromptComparison], target: TargetDistribution,
@@ -55,7 +56,8 @@ def prompt_groups(comparisons: Sequence[PromptComparison]) -> dict[str, list[Pro
     trained = [c for c in comparisons if not c.held_out]
     if not comparisons:
         return {}
-    return {"all": list(comparisons)} | ({"trained on": trained, "not trained on": held_out} if held_out and trained else {})
+    split = {"trained on": trained, "not trained on": held_out} if held_out and trained else {}
+    return {"all": list(comparisons)} | split
 
 
 def table_row(group: str, comparisons: list[PromptComparison], names: str | tuple[str, ...],
@@ -70,7 +72,8 @@ def table_row(group: str, comparisons: list[PromptComparison], names: str | tupl
             row |= measures(summarise(sets, names, ratios), when)
     similarities = {"clip_text_before": "clip_text_original", "clip_text_after": "clip_text_tuned",
                     "clip_image": "clip_image", "dino": "dino"}
-    return row | {key: mean_over_prompts([getattr(c, field) for c in comparisons]) for key, field in similarities.items()}
+    return row | {key: mean_over_prompts([getattr(c, field) for c in comparisons])
+                  for key, field in similarities.items()}
 
 
 def measures(summary: AttributeSummary, when: str) -> dict:
