@@ -21,8 +21,12 @@ class Engine:
 
 
 def fairness_engine() -> Engine:
-    """The real one. Training and evaluation are imported with the first job: the page need not wait for them."""
-    from fairness_core import models, originals, presets
+    """The real one. Models, training and evaluation are imported with the first job: the page need not wait for them."""
+    from fairness_core import originals, presets, registry
+
+    def load_model(name: str, **named: Any) -> Any:
+        from fairness_core import models
+        return models.load_model(name, **named)
 
     kept: dict[str, originals.Originals] = {}  # by model: another strength or adapter need not paint them again
 
@@ -42,7 +46,7 @@ def fairness_engine() -> Engine:
         yield from gradient_lab.compare_losses(model, settings, target, should_stop)
 
     def ready_settings() -> list:
-        usable = models.available_models()
+        usable = registry.available_models()
         return [preset for kind in presets.KINDS for preset in presets.usable_presets(usable, kind)]
 
-    return Engine(models.available_models, models.load_model, ready_settings, finetune, compare, lab)
+    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.job_files import Job, JobRequest
-from fairness_core.gradient_lab import LabSettings, LossPoint, ScalePoint
+from fairness_core.gradient_lab_points import LabSettings, LossPoint, ScalePoint
 
 LAB, POINTS_FILE = "lab", "lab.jsonl"
 Point = LossPoint | ScalePoint

@@ -21,40 +21,11 @@ from torch.utils.checkpoint import checkpoint
 from fairness_core.adapters import attach_adapter, detach_adapter
 from fairness_core.conditioning import condition
 from fairness_core.config import LORA_TARGETS
+from fairness_core.gradient_lab_points import GRADIENTS, LabSettings, LossPoint, ScalePoint
 from fairness_core.gradients import accumulate_gradients, gradient_of, scheduler_coefficients, step_weights
 from fairness_core.models import Model
 from fairness_core.sampling import check_prompt, decode, denoise, draw_noise, fresh_scheduler, to_uint8
 from fairness_core.training import IMAGES_PER_BATCH
-
-GRADIENTS = ("naive", "adjusted", "unscaled")
-
-
-@dataclass(frozen=True)
-class LabSettings:
-    """What both figures need.
-
-    runs: LoRA starts and noise batches of the loss figure; noises: of the scale figure; images: of each batch.
-    Raises ValueError for a count below 1 or a learning rate that is not above 0.
-    """
-
-    prompt: str
-    target_prompt: str
-    runs: int = 3
-    steps: int = 20
-    images: int = 1
-    noises: int = 20
-    sampling_steps: int = 10
-    guidance_scale: float = 2.0
-    learning_rate: float = 2e-3
-    lora_rank: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("runs", "steps", "images", "noises", "sampling_steps", "lora_rank"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}: it must be above 0.")
 
 
 @dataclass(frozen=True)
@@ -63,25 +34,6 @@ class Target:
 
     image: np.ndarray
     features: list[Tensor]
-
-
-@dataclass(frozen=True)
-class LossPoint:
-    """The loss, in [0, 2], after `step` updates (0: before the first); nan when the run left the finite numbers."""
-
-    gradient: str
-    run: int
-    step: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class ScalePoint:
-    """Norms of each timestep's share of dL/dtheta for one noise: gradient -> [T]. timesteps: [T], as sampled."""
-
-    run: int
-    timesteps: np.ndarray
-    scales: dict[str, np.ndarray]
 
 
 class CheckpointedUnet(nn.Module):

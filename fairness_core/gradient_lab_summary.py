@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fairness_core.gradient_lab import GRADIENTS, LossPoint, ScalePoint
+from fairness_core.gradient_lab_points import GRADIENTS, LossPoint, ScalePoint
 
 BAND = (0.05, 0.95)
 

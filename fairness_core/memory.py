@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 import yaml
-from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from torch import nn
 
 from fairness_core.config import ConfigError, check_numbers
@@ -78,6 +77,7 @@ def keep_on_cpu(network: nn.Module, device: torch.device) -> None:
 
     A graph keeps the copies that its backward pass needs. Single numbers stay, and tell where the network computes.
     """
+    from accelerate.hooks import AlignDevicesHook, add_hook_to_module
     network.to(device)
     for layer in network.modules():
         weights = dict(layer.named_parameters(recurse=False))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import huggingface_hub
-from diffusers import DiffusionPipeline
 from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 
 INDEX = "model_index.json"
@@ -91,6 +90,7 @@ def download(repo: str) -> Path:
     names = [file.rfilename for file in ask_hub(repo).siblings or []]
     variant = "fp16" if any(name.startswith("unet/") and ".fp16.safetensors" in name for name in names) else None
     try:
+        from diffusers import DiffusionPipeline  # here: who only looks at the list of models need not wait for it
         folder = DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, **dict.fromkeys(NOT_NEEDED))
     except (OSError, ValueError, HTTPError) as error:
         raise ModelError(f"{repo} cannot be downloaded: {error}") from None

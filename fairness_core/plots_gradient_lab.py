@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from fairness_core.gradient_lab import GRADIENTS, LossPoint, ScalePoint
+from fairness_core.gradient_lab_points import GRADIENTS, LossPoint, ScalePoint
 from fairness_core.gradient_lab_summary import Band, loss_bands, scale_bands
 from fairness_core.plots import SERIES, message, style
 

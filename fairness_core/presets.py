@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fairness_core.attributes import ASSETS
 from fairness_core.config import ConfigError, FinetuneConfig, from_plain, read_yaml
-from fairness_core.models import ModelEntry
 from fairness_core.prompts import ConceptsError, prompts_of_groups
+from fairness_core.registry import ModelEntry
 
 FOLDER = ASSETS / "presets"
 KINDS = ("length", "experiment")
