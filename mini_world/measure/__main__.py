@@ -5,7 +5,6 @@ python -m mini_world.measure --portraits portraits.zip [--model build/mini] [--o
 
 import argparse
 import json
-import platform
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=ASSETS / "mini", help="the model (default: assets/mini)")
     parser.add_argument("--out", type=Path, help="folder for the card, figures and sheets (default: the model's)")
     parser.add_argument("--logs", type=Path, nargs="*", default=[], help="folders with the training scripts' logs")
-    parser.add_argument("--images", type=int, default=10, help="images a concept; everything else grows with it")
+    parser.add_argument("--images", type=int, default=16, help="images a concept; everything else grows with it")
     args = parser.parse_args()
     if args.images < 2:
         parser.error("--images must be at least 2.")
@@ -52,7 +51,7 @@ def main() -> None:
     model, load_seconds = load_timed(replace(entry, folder=str(args.model.resolve())))
     out = args.out or args.model
     out.mkdir(parents=True, exist_ok=True)
-    figures = {"machine": platform.machine(), "threads": torch.get_num_threads(), "images_per_concept": args.images,
+    figures = {"threads": torch.get_num_threads(), "images_per_concept": args.images,
                "sampling_steps": entry.sampling_steps, "guidance_scale": entry.guidance_scale, "training": training,
                "load_seconds": load_seconds, "seconds_16_images": seconds_by_steps(model)}
     figures |= measure(model, load_portraits(args.portraits), args.images, out)
@@ -108,7 +107,7 @@ def prompt_figures(model: Model, rendered: Judged, held_out: Portraits, names: l
 
 
 def step_figures(model: Model, names: list[str], images: int, rendered: np.ndarray, out: Path) -> dict:
-    by_steps = steps.paint_at_steps(model, names[::2], max(1, images // 5))
+    by_steps = steps.paint_at_steps(model, names[::2], max(1, images // 8))
     sheets.save(sheets.labelled_rows({f"{count} steps": sheets.spread(judged.images, 8)
                                       for count, judged in by_steps.items()}), out, "steps")
     return {"steps": steps.compare_steps(by_steps, rendered)}

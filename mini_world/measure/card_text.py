@@ -49,7 +49,7 @@ trained earlier, by the same scripts at their default settings. Commands, files 
 
 REPRODUCE = """## How to reproduce
 
-With the archive of portraits (`portraits.zip`; or rendered anew, which is exact: `mini_world/README.md`):
+With the archive of portraits, `portraits.zip` (or portraits rendered anew: `mini_world/README.md`):
 
 ```
 P="--portraits portraits.zip --out build"

@@ -16,6 +16,7 @@ NAMED = {("gender", "female"): "female", ("gender", "male"): "male", ("age", "yo
          ("race", "wmelh"): "White", ("race", "asian"): "Asian", ("race", "black"): "Black",
          ("race", "indian"): "Indian"}
 NAMED_CONCEPTS = ("doctor", "nurse", "firefighter", "senator", "tennis player", "kind person")
+TRUSTED = 0.75  # balanced accuracy on portraits below which CLIP's word on a detail counts for nothing
 PEOPLE_CONCEPTS = ("pilot", "teacher", "farmer", "singer")
 
 
@@ -141,12 +142,13 @@ def detail_thresholds(model: Model, judged: Judged, portraits: Portraits) -> dic
 
 
 def outside_figures(model: Model, prompt: Outside, judged: Judged, names: list[str], thresholds: dict) -> dict:
-    """Faces found, the concept seen most, and how often each thing the prompt asks for is seen."""
+    """Faces found, the concept seen most, and how often each thing the prompt asks for is seen, where CLIP can tell."""
     nearest = nearest_concepts(model, judged, names)
     seen, count = Counter(nearest).most_common(1)[0]
     asked = {prompt.concept: share(np.array([n == prompt.concept for n in nearest]))} if prompt.concept else {}
     for attribute, name in prompt.classes:
         asked[name] = share(judged.labels(attribute) == CLASSES[attribute].index(name))
     for name in prompt.details:
-        asked[name] = share(detail_scores(model, judged, DETAILS[name]) > thresholds[name]["threshold"])
+        if thresholds[name]["right_on_portraits"] >= TRUSTED:
+            asked[name] = share(detail_scores(model, judged, DETAILS[name]) > thresholds[name]["threshold"])
     return {"faces": share(judged.found), "seen_most": seen, "seen_most_in": count, "asked": asked}

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 
 from fairness_core.annotate import INK, PANEL, contact_sheet, font
 
-GAP, LABEL_WIDTH, LABEL_HEIGHT, QUALITY = 4, 190, 16, 82
-LINE_LETTERS = 25
+GAP, LABEL_WIDTH, LABEL_HEIGHT, QUALITY = 4, 200, 16, 82
+LINE_LETTERS = 22
 
 
 def labelled_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:

@@ -134,11 +134,14 @@ def test_prompts_name_people_as_captions_do():
 
 def test_a_prompt_outside_is_asked_for_what_it_names(model):
     judged = paint_judged(model, {"nurse": prompt_for("nurse")}, 4, 2)["nurse"]
-    figures = outside_figures(model, Outside("an old nurse", "nurse", (("age", "old"),), ("glasses",)), judged,
-                              list(CONCEPTS) + ["nurse"] * ("nurse" not in CONCEPTS), {"glasses": {"threshold": -2.0}})
+    thresholds = {"glasses": {"threshold": -2.0, "right_on_portraits": 1.0},
+                  "warm": {"threshold": -2.0, "right_on_portraits": .5}}
+    figures = outside_figures(model, Outside("an old nurse", "nurse", (("age", "old"),), ("glasses", "warm")), judged,
+                              list(CONCEPTS) + ["nurse"] * ("nurse" not in CONCEPTS), thresholds)
     assert figures["faces"] == {"right": 4, "of": 4}
     assert figures["asked"]["old"]["right"] == int((judged.labels("age") == 1).sum())
     assert figures["asked"]["glasses"]["right"] == 4  # every score is above -2
+    assert "warm" not in figures["asked"]             # CLIP cannot tell
     names = list(CONCEPTS) + ["nurse"] * ("nurse" not in CONCEPTS)
     assert figures["asked"]["nurse"]["right"] == 4 * concept_accuracy(model, judged, ["nurse"] * 4, names)
 
@@ -157,7 +160,7 @@ def test_training_logs_add_up_continued_runs(tmp_path):
 @pytest.mark.slow
 def test_the_whole_card_is_written(model, portraits, tmp_path):
     figures = measure(model, portraits, 2, tmp_path)
-    figures |= {"machine": "x", "threads": 2, "images_per_concept": 2, "sampling_steps": 10, "guidance_scale": 2.0,
+    figures |= {"threads": 2, "images_per_concept": 2, "sampling_steps": 10, "guidance_scale": 2.0,
                 "training": [], "load_seconds": 1.0, "seconds_16_images": {"10": 4.0, "20": 9.0}, "megabytes": 38.0,
                 "measuring_minutes": 1.0}
     assert json.loads(json.dumps(figures))["images"] == 8
