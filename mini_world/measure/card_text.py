@@ -43,8 +43,8 @@ the first images of seed 0.
 
 ![one attribute named in the prompt](sheets/named.webp)"""
 
-TRAINING_NOTE = """Minutes as logged by the training scripts, continued runs added up. The parts not in the table were
-trained earlier, by the same scripts at their default settings. Commands, files and the order of the stages:
+TRAINING_NOTE = """Minutes as logged by the training scripts, continued runs added up. Of parts that are not in the
+table the logs were not given. Commands, files and the order of the stages:
 `mini_world/README.md`."""
 
 REPRODUCE = """## How to reproduce
