@@ -7,7 +7,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import plotly.graph_objects as go
@@ -132,10 +132,14 @@ def guesses_figure(guesses: Sequence[int], question: Question, before: tuple[int
             add_share(figure, name, *counted, SERIES[i], highest)
     label = next(c.label for c in load_attributes()[question.attribute].classes if c.name == question.class_name)
     style(figure, f"{label} among pictures of “{concept_name(question.prompt)}”", 380,
-          f"{len(guesses)} guesses · bands: 95 % intervals of the model's share", top=64)
+          f"{guess_count(guesses)} · bands: 95 % intervals of the model's share", top=64)
     figure.update_xaxes(title="percent", range=[-1, 111], tickvals=[0, 25, 50, 75, 100])
     whole = 1 if highest < 12 else None  # there is no half a guess
     return figure.update_yaxes(title="guesses", rangemode="tozero", dtick=whole)
+
+
+def guess_count(guesses: Collection) -> str:
+    return "1 guess" if len(guesses) == 1 else f"{len(guesses)} guesses"
 
 
 def add_share(figure: go.Figure, name: str, count: int, n: int, look: tuple[str, str], height: float) -> None:

@@ -8,7 +8,8 @@ import gradio as gr
 
 from app import help as words
 from app import render
-from app.classroom import CLOSED, OPEN, REVEALED, WAITING, Classroom, ClassroomError, Lesson, Question, guesses_figure, truth
+from app.classroom import (CLOSED, OPEN, REVEALED, WAITING, Classroom, ClassroomError, Lesson, Question, guess_count,
+                           guesses_figure, truth)
 from app.handlers import Desk
 from app.job_files import Failure, JobError, JobView
 from app.page import QUIET, Page, Piece, Updates, Values
@@ -96,7 +97,7 @@ class ClassroomRoom:
         inside = lesson is not None
         pieces = {"class_door": Piece(inside, lambda: gr.update(visible=not inside)),
                   "class_inside": Piece(inside, lambda: gr.update(visible=inside)),
-                  "class_message": Piece((name, lost), lambda: lost)}
+                  "class_message": Piece((name, lost, lesson and lesson.state), lambda: lost)}
         if inside:
             pieces |= self.inside(name, lesson, self.classroom.teaches(name, key), self.desk.shown(view), values)
         return pieces
@@ -194,9 +195,7 @@ def asked(lesson: Lesson, teaches: bool) -> str:
         return f'<div class="empty" role="status">{words.CLASS_ASK if teaches else STATES[WAITING]}</div>'
     attribute = load_attributes()[lesson.question.attribute]
     label = next(c.label for c in attribute.classes if c.name == lesson.question.class_name)
-    n = len(lesson.guesses)
-    count = f"{n} guess is in." if n == 1 else f"{n} guesses are in."
     hidden = "" if lesson.state == REVEALED else " Nobody sees them before the answer is revealed."
     return (f'<div class="origin" role="status"><strong>Of 100 pictures of “{plain(concept_name(lesson.question.prompt))}”, '
             f"how many show someone perceived as {plain(label)} ({plain(attribute.label.lower())})?</strong><br>"
-            f"{STATES[lesson.state]} {count}{hidden}</div>")
+            f"{STATES[lesson.state]} {guess_count(lesson.guesses)} so far.{hidden}</div>")

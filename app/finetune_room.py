@@ -57,7 +57,8 @@ class FinetuneRoom:
         extends = go_on == ADD_STEPS
         return {
             "start": Piece(active, lambda: gr.update(interactive=not active)),
-            "stop": Piece(stop, lambda: gr.update(value=stop[0], interactive=stop[1])),
+            "stop": Piece(stop, lambda: gr.update(
+                value=stop[0], interactive=stop[1], variant="stop" if stop[1] else "secondary")),
             "more": Piece(bool(go_on), lambda: gr.update(visible=bool(go_on))),
             "continue": Piece(go_on, lambda: go_on),
             "more_steps": Piece(extends, lambda: gr.update(visible=extends)),
@@ -72,13 +73,13 @@ class FinetuneRoom:
 
     def steps_changed(self, values: Values) -> Updates:
         """The time follows; settings of a file have none that was measured."""
-        length = None if values["loaded"] else self.desk.presets[values["length"]]
+        length = None if values["loaded"] else self.desk.length(values)
         preset = self.desk.experiments.get(values["experiment"], length)
         return {"estimate": render.takes(preset, int(values["steps"] or 1))}
 
     def start(self, values: Values) -> Updates:
         return self.desk.submitting(values, lambda: self.desk.runner.submit(
-            settings.finetune_request(values, self.desk.presets[values["length"]].config)))
+            settings.finetune_request(values, self.desk.length(values).config)))
 
     def stop(self, values: Values) -> Updates:
         return self.desk.submitting(values, lambda: (self.desk.runner.stop(values["job_id"]), values["job_id"])[1])

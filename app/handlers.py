@@ -37,6 +37,10 @@ class Desk:
         """How long to finetune toward the visitor's own target, by name."""
         return {p.name: p for p in self.runner.engine.load_presets() if p.kind == "length"}
 
+    def length(self, values: Values) -> Any:
+        """The chosen length; the first where settings of another origin are on the page."""
+        return self.presets.get(values["length"]) or next(iter(self.presets.values()))
+
     @cached_property
     def experiments(self) -> dict:
         """Targets, prompts and settings that belong together, by name."""

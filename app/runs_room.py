@@ -29,7 +29,7 @@ class RunsRoom:
             page["runs_banner"] = gr.HTML("", elem_id="runs-banner")
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=340):
-                    page["no_runs"] = gr.Markdown(words.EMPTY_RUNS)
+                    page["no_runs"] = gr.HTML(words.EMPTY_RUNS)
                     page["runs"] = gr.HTML("", elem_id="runs")
                     page["bring"] = gr.UploadButton("Load an adapter (safetensors)", file_types=[".safetensors"],
                                                     elem_id="bring-adapter")
@@ -128,7 +128,7 @@ class RunsRoom:
         """Someone's adapter is compared at once, on the prompts and for the model chosen in step 1."""
         def ask() -> str:
             path = Path(values["bring"])
-            request = settings.adapter_request(values, self.desk.presets[values["length"]].config, path.stem)
+            request = settings.adapter_request(values, self.desk.length(values).config, path.stem)
             return self.desk.runner.bring(path, request)
         return self.submitting(values, ask)
 

@@ -151,7 +151,7 @@ def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobReque
 
     Advanced still holds another preset's settings when Start follows a choice of length at once: they do not count.
     """
-    if values["filled_for"] != values["length"]:
+    if values["filled_for"] != (values["length"] or ""):
         values = values | advanced_values(preset) | {"loaded": ""}
     base = parsed(values["loaded"]) if values["loaded"] else preset
     chosen = [concept for group in concept_groups() for concept in values[f"{group}:concepts"]]

@@ -40,8 +40,8 @@ class SettingsRoom:
     def wire(self, page: Page) -> None:
         for name, handler, script in (("save", self.save, SAVE_FILE), ("link", self.link, COPY_LINK)):
             page.on(page[name].click, handler, SETTINGS_INPUTS).then(None, [page["outgoing"]], None, js=script, **QUIET)
-        page.on(page["load"].upload, self.load, ("load", "length"))
-        page.on(page["experiment"].input, self.experiment_chosen, ("experiment", "length"))
+        page.on(page["load"].upload, self.load, ("load",))
+        page.on(page["experiment"].input, self.experiment_chosen, ("experiment",))
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The settings are the visitor's: no job changes them."""
@@ -56,7 +56,7 @@ class SettingsRoom:
     def handed_on(self, values: Values, write) -> Updates:
         """The settings on the page as text; what could not be started is not handed on either."""
         try:
-            request = settings.finetune_request(values, self.desk.presets[values["length"]].config)
+            request = settings.finetune_request(values, self.desk.length(values).config)
         except ValueError as error:
             return {"outgoing": "", "banner": banner(Failure(str(error), "Change it, then save or copy again."))}
         return {"outgoing": write(request.config), "banner": ""}
@@ -67,7 +67,7 @@ class SettingsRoom:
             if path.stat().st_size > LONGEST_TEXT:
                 raise InputError("These are no settings of a finetune: the file is too large.")
             text = path.read_text()
-            return self.shown(parsed(text), path.name, values["length"])
+            return self.shown(parsed(text), path.name)
         except UnicodeDecodeError:
             return refused("These are no settings of a finetune: the file is not text.")
         except ValueError as error:
@@ -77,7 +77,7 @@ class SettingsRoom:
         """Target, prompts and settings of a preset, with what it does and how long it takes."""
         preset = self.desk.experiments[values["experiment"]]
         try:
-            shown = self.shown(preset.config, preset.label, values["length"])
+            shown = self.shown(preset.config, preset.label)
         except ValueError as error:
             return refused(str(error))
         return shown | {"experiment": preset.name, "estimate": takes(preset, preset.config.steps)}
@@ -85,17 +85,16 @@ class SettingsRoom:
     def from_link(self, token: str) -> Updates:
         """Settings in the address of a page that opens; none without a token."""
         try:
-            first = next(iter(self.desk.presets))
-            return self.shown(from_token(token), "this link", first) if token else {}
+            return self.shown(from_token(token), "this link") if token else {}
         except ValueError as error:
             return refused(str(error))
 
-    def shown(self, config: FinetuneConfig, source: str, length: str) -> Updates:
+    def shown(self, config: FinetuneConfig, source: str) -> Updates:
         """The page as `config` has it. Raises ValueError when this page or machine cannot."""
         note = (f'<div class="note">Shown: the settings of <strong>{plain(source)}</strong>, {config.steps} steps. '
                 "A choice of length replaces those in Advanced.</div>")
-        return page_values(config, self.desk.runner.engine) | {
-            "filled_for": length, "loaded_note": note, "banner": "", "experiment": None, "estimate": takes(None, config.steps)}
+        own = {"length": None, "filled_for": "", "experiment": None, "estimate": takes(None, config.steps)}
+        return page_values(config, self.desk.runner.engine) | own | {"loaded_note": note, "banner": ""}
 
 
 NOTE = f'<div class="note">{words.SETTINGS_NOTE}</div>'

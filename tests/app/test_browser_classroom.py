@@ -52,7 +52,7 @@ def test_a_class_guesses_before_it_sees(browser, serve):  # noqa: F811
     expect(by_name.locator("#class-seat, #guess")).to_be_visible(timeout=SOON)
     guess(by_name, "70")
     guess(by_name, "60")
-    expect(teacher.locator("#class-question")).to_contain_text("2 guesses are in. Nobody sees them", timeout=SOON)
+    expect(teacher.locator("#class-question")).to_contain_text("2 guesses so far. Nobody sees them", timeout=SOON)
     teacher.locator("#class-close").click()
     expect(by_link.locator("#class-question")).to_contain_text("Guessing is closed", timeout=SOON)
     expect(by_link.locator("#guess")).to_be_hidden()

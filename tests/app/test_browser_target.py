@@ -114,6 +114,7 @@ def test_a_published_experiment_fills_the_page(browser, serve):  # noqa: F811
     expect(page.locator("#concepts")).to_contain_text("2 occupations")
     expect(slider(page, "race", "asian")).to_have_value("25")
     expect(page.locator("#sliders-gender")).to_be_hidden()
+    expect(page.get_by_role("radio", name="Short")).not_to_be_checked()
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished: 14 steps", timeout=LONG)
     [run] = served.runs_root.iterdir()
