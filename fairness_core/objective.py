@@ -1,5 +1,6 @@
 """Latents -> images -> faces -> losses -> one gradient at the latents. METHOD section 3."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,11 +77,11 @@ def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: Ta
 
 def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Reference, target: TargetDistribution,
           weights: LossWeights, rng: np.random.Generator, share: Share = Share(),
-          loss_scale: float = 1.0) -> Judgement | None:
+          scale: Callable[[Tensor], Tensor] = lambda loss: loss) -> Judgement | None:
     """Decodes latents [n, c, h, w], measures the three losses and goes back to the latents once.
 
     share: the other images of the prompt may be with other processes; the transport and the means are over all of
-    them. loss_scale multiplies the gradient: float16 would lose small ones on the way. Returns None when no image of
+    them. scale: of the loss, and thus of the gradient: float16 would lose small ones. Returns None when no image of
     any process shows a face: there is nothing to align.
     """
     latents = latents.detach().requires_grad_()
@@ -102,7 +103,7 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
         crops = crop_for(critics.face_embedder, images, faces)
         face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
         total = alignment + weights.semantics * semantics + weights.face * face
-        (loss_scale * total.sum() / len(found)).backward()
+        scale(total.sum() / len(found)).backward()
     aligned = torch.stack(list(every[1].values())).any(0)
     total, alignment, semantics, face = (share.gather(values) for values in (total, alignment, semantics, face))
     losses = {"total": total.mean(), "alignment": alignment.sum() / aligned.sum().clamp(min=1),

@@ -159,8 +159,9 @@ def take_step(run: Run) -> StepDone:
     judgements = [judged for i, prompt in enumerate(prompts) if (judged := add_gradient(run, prompt, i))]
     skipped = "" if judgements else "no face was found in any image"
     if judgements:
-        run.share.sum_gradients(run.parameters)
-        for parameter in run.parameters:
+        reached = [p for p in run.parameters if p.grad is not None]  # of SDXL's first encoder, not the last layer
+        run.share.sum_gradients(reached)
+        for parameter in reached:
             parameter.grad /= len(prompts)
         run.scaler.unscale_(run.optimizer)
         norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm)
@@ -207,7 +208,7 @@ def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
             trajectory = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.sampling_steps,
                                           model.memory.images_at_once)
         judged = judge(model.critics, model.vae, trajectory.latents, reference, run.targets[prompt], config.losses, rng,
-                       run.share, run.scaler.get_scale())
+                       run.share, run.scaler.scale)
         if judged is None:
             return None
         if naive:
