@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export MALLOC_MMAP_THRESHOLD_ := 4294967296
 export MALLOC_TRIM_THRESHOLD_ := 8589934592
 
-.PHONY: demo test test-fast measure clean
+.PHONY: demo test test-fast measure space-check clean
 
 demo: $(VENV)/installed
 	$(BIN)/python app.py
@@ -20,6 +20,10 @@ test-fast: $(VENV)/installed-tests
 # The figures of the README, on this machine (about 10 minutes on two cores).
 measure: $(VENV)/installed
 	$(BIN)/python -m benchmarks.preset mini-short --images 40 --trained-prompts 6
+
+# Builds the environment of a Hugging Face Space from the committed files alone, starts app.py in it and drives the page.
+space-check: $(VENV)/installed-tests chromium
+	$(BIN)/python -m tests.space_check
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -1,6 +1,6 @@
 """Named, typed, documented endpoints: the API of the app, and its MCP tools."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import gradio as gr
 
@@ -20,9 +20,10 @@ def add_endpoints(runner: JobRunner, desk: Desk) -> None:
         """The models that can be finetuned, and in plain words why one cannot be used on this machine.
 
         Returns:
-            One entry a model: name, label, note, and unavailable (empty when it can be used).
+            One entry a model: name, label, note, unavailable (empty when it can be used), licence (name, url, terms), and download_gb (what its first use downloads; 0: it comes with the app).
         """
-        return [{"name": m.name, "label": m.label, "note": m.note, "unavailable": m.unavailable}
+        return [{"name": m.name, "label": m.label, "note": m.note, "unavailable": m.unavailable,
+                 "licence": asdict(m.licence), "download_gb": m.download_gb}
                 for m in runner.engine.available_models()]
 
     def finetune(targets: dict, prompts: list[str], length: str = "Short", model: str = "mini",

@@ -35,8 +35,8 @@ def runs_folder() -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SystemExit(f"Runs cannot be kept in {folder} ({error.strerror}): set FAIRNESS_RUNS_DIR to a folder that can "
-                         "be written.") from error
+        raise SystemExit(f"Runs cannot be kept in {folder} ({error.strerror}): set FAIRNESS_RUNS_DIR to a folder that "
+                         "can be written.") from error
     if not os.access(folder, os.W_OK):
         raise SystemExit(f"Runs cannot be kept in {folder}, which cannot be written: set FAIRNESS_RUNS_DIR to another "
                          "folder.")

@@ -9,6 +9,7 @@ import yaml
 from app.job_files import FINETUNE, JobError, JobRequest
 from app.lab import LAB, expected_points, lab_settings
 from fairness_core.attributes import ASSETS
+from fairness_core.registry import available_models
 
 OWN = "Duplicate the Space, or run the app on your own machine, and nothing is limited."
 
@@ -61,8 +62,10 @@ def cost(request: JobRequest, done: int = 0) -> Cost:
 
 
 def check_sizes(limits: Limits, request: JobRequest) -> None:
-    """Raises LimitError for a job whose single images or steps are too large for a shared machine."""
+    """Raises LimitError for a model of the visitor's own, or single images or steps too large for a shared machine."""
     config = request.config
+    if config.model not in (known := [entry.name for entry in available_models()]):
+        raise LimitError(f"{config.model!r} is no model of this shared Space: choose among {', '.join(known)}. {OWN}")
     for name, asked, most in (
             ("sampling steps", max(config.sampling_steps, config.steps_shown), limits.sampling_steps),
             ("images per prompt", config.images_per_prompt, limits.images_per_prompt)):

@@ -10,6 +10,7 @@ from app import joint_table, settings
 from app.engine import Engine
 from app.handlers import Desk
 from app.job_files import Failure, JobView
+from app.model_list import model_list
 from app.page import Page, Piece, Updates, Values, title
 from app.page_values import table_values
 from app.render import banner
@@ -136,8 +137,7 @@ def build_target(page: Page, engine: Engine, first_config: FinetuneConfig) -> No
     models = engine.available_models()
     usable = [(m.label, m.name) for m in models if not m.unavailable]
     page["model"] = gr.Dropdown(usable, value=usable[0][1] if usable else None, label="Model", info=words.MODEL)
-    if missing := [m for m in models if m.unavailable]:
-        gr.HTML('<div class="note">' + "<br>".join(f"Not here: {m.label}: {m.unavailable}" for m in missing) + "</div>")
+    gr.HTML(model_list(models))
     first = target_presets()[0]
     page["target_preset"] = gr.Dropdown([*(p.label for p in target_presets()), LABOUR, AS_IT_IS,
                                          CUSTOM], value=first.label,

@@ -65,8 +65,9 @@ class Visitors:
         for name, asked, used, most in (("steps of finetuning", wanted.steps, spent.steps, limits.steps),
                                         ("images", wanted.images, spent.images, limits.images)):
             if used + asked > most:
-                raise LimitError(f"This asks for {asked} {name}, and {max(most - used, 0)} are left to you: this Space "
-                                 f"is shared, and a visitor may use {most} in {limits.minutes} minutes. Choose fewer. {OWN}")
+                raise LimitError(
+                    f"This asks for {asked} {name}, and {max(most - used, 0)} are left to you: this Space is shared, and "
+                    f"a visitor may use {most} in {limits.minutes} minutes. Choose fewer. {OWN}")
 
     def spent(self, visitor: str) -> Cost:
         """What the visitor asked for within the last `minutes`."""
@@ -93,10 +94,10 @@ class Visitors:
             return ""
         with self.lock:
             spent, limits = self.spent(current_visitor()), self.limits
-        return (f"This Space is shared. In {limits.minutes} minutes you may use {limits.steps} steps and {limits.images} "
-                f"images ({max(limits.steps - spent.steps, 0)} and {max(limits.images - spent.images, 0)} are left), with "
-                f"{limits.jobs} runs at a time. Your runs are listed to you alone; anyone who has a run's link can see it. "
-                f"{OWN}")
+        return (f"This Space is shared. In {limits.minutes} minutes you may use {limits.steps} steps and "
+                f"{limits.images} images ({max(limits.steps - spent.steps, 0)} and "
+                f"{max(limits.images - spent.images, 0)} are left), with {limits.jobs} runs at a time. Your runs are "
+                f"listed to you alone; anyone who has a run's link can see it. {OWN}")
 
 
 def current_visitor() -> str:

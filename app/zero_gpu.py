@@ -54,7 +54,10 @@ class Raised:
 
 
 class Deadline:
-    """Whether another turn, as long as the longest so far, would end too late. Asked before each turn; the first fits."""
+    """Asked before each turn: whether another one, as long as the longest so far, would end too late.
+
+    The first turn always fits.
+    """
 
     def __init__(self, seconds: float):
         self.end, self.last, self.longest = time.monotonic() + seconds, None, 0.0
@@ -73,7 +76,7 @@ def is_here(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 def hosted(engine: Engine) -> Engine:
-    """The engine that borrows its GPUs on ZeroGPU, itself anywhere else. Raises GpuError without the package `spaces`."""
+    """The engine, which borrows its GPUs on ZeroGPU. Raises GpuError where the package `spaces` is missing there."""
     if not is_here():
         return engine
     try:
@@ -133,8 +136,9 @@ class ZeroGpu:
 
     # ------------------------------------------------------------ in this process
 
-    def finetune(self, model: Lent, config: FinetuneConfig, folder: Path, should_stop: Callable[[], bool] = lambda: False,
-                 resume: bool = False, should_save: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+    def finetune(self, model: Lent, config: FinetuneConfig, folder: Path,
+                 should_stop: Callable[[], bool] = lambda: False, resume: bool = False,
+                 should_save: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """As the engine's, chunk by chunk. Raises GpuError when a model that needs a GPU gets none."""
         wishes = {folder / STOP_FILE: should_stop, folder / SAVE_FILE: should_save}
         for path in wishes:

@@ -16,6 +16,7 @@ from fairness_core.config import FinetuneConfig, LossWeights
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.gradient_lab import GRADIENTS, LabSettings, LossPoint, ScalePoint
 from fairness_core.prompts import prompt_for
+from fairness_core.model_files import Licence
 from fairness_core.results import ImageSet, PromptComparison
 
 SIZE = 128
@@ -37,6 +38,9 @@ class FakeEntry:
     label: str
     note: str
     unavailable: str = ""
+    licence: Licence = Licence("Public Domain", "https://example.org/licence", "Anything goes.")
+    download_gb: float = 0.0
+    needs_download: bool = False
 
 
 @dataclass(frozen=True)

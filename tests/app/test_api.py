@@ -36,7 +36,8 @@ def test_only_documented_endpoints_are_public(client):
 
 def test_models(client):
     models = client.predict(api_name="/models")
-    assert models[0]["name"] == "mini" and models[0]["unavailable"] == ""
+    assert models[0]["name"] == "mini" and models[0]["unavailable"] == "" and models[0]["download_gb"] == 0
+    assert models[0]["licence"] == {"name": "Public Domain", "url": "https://example.org/licence", "terms": "Anything goes."}
     assert "GPU memory" in models[1]["unavailable"]
 
 

@@ -84,6 +84,12 @@ def test_single_steps_stay_small(shared, setting, words):
         shared(ONE).submit(replace(asked, config=replace(asked.config, **setting)))
 
 
+def test_a_model_of_the_visitors_own_is_for_their_own_machine(shared):
+    asked = request(steps=1)
+    with pytest.raises(LimitError, match="'/etc' is no model of this shared Space: choose among mini"):
+        shared(ONE).submit(replace(asked, config=replace(asked.config, model="/etc")))
+
+
 def test_only_who_asked_stops_deletes_and_lists_a_run(shared):
     job_id = shared(ONE).submit(request(steps=8))
     wait_for_step(shared(ONE), job_id, 1)
