@@ -30,7 +30,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
                               "because it could run a program.") from None
     except Exception as error:  # on a damaged file, torch's reader may fail anywhere
         reason = str(error).strip().partition("\n")[0] or "it is empty"
-        raise TensorFileError(f"{path.name} is not a whole safetensors file or PyTorch state dict ({reason}).") from None
+        raise TensorFileError(f"{path.name} is not a whole safetensors file or PyTorch state dict "
+                              f"({reason}).") from None
     if not isinstance(tensors, dict) or not tensors or not all(
             isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()):
         raise TensorFileError(f"{path.name} holds something else than named tensors.")

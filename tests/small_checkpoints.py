@@ -50,8 +50,9 @@ def save_classifier(folder: Path, labels: list[str]) -> None:
 def save_resnet(folder: Path, labels: list[str]) -> None:
     """A ResNet, as crangana's."""
     torch.manual_seed(4)
-    ResNetForImageClassification(ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", **label_names(labels))).save_pretrained(folder)
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic",
+                          **label_names(labels))
+    ResNetForImageClassification(config).save_pretrained(folder)
     ConvNextImageProcessor(size={"shortest_edge": SIZE}, crop_pct=0.875).save_pretrained(folder)
 
 

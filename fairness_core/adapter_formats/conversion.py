@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fairness_core.adapter_files import (AdapterError, AdapterFile, parse_adapter, read_safetensors, write_lora,
-                                         write_tokens)
+from fairness_core.adapter_files import (AdapterError, AdapterFile, LoraPart, parse_adapter, read_safetensors,
+                                         write_lora, write_tokens)
 from fairness_core.adapter_formats.kohya import from_kohya, is_kohya, to_kohya
 from fairness_core.adapter_formats.published import from_published, is_published
 from fairness_core.files import write_atomically
@@ -41,10 +41,15 @@ def convert(sources: Sequence[Path], destination: Path, format: str = "diffusers
 
 
 def write_plain(adapter: AdapterFile, folder: Path) -> Path:
+    """In this app's own format, which knows no alpha: it is multiplied into B."""
     if adapter.tokens is not None:
         return write_tokens(folder, adapter.tokens)
-    return write_lora(folder, {tower: {name: value * (part.alpha / part.rank) if "lora_B" in name else value
-                                       for name, value in part.tensors.items()} for tower, part in adapter.lora.items()})
+    return write_lora(folder, {tower: without_alpha(part) for tower, part in adapter.lora.items()})
+
+
+def without_alpha(part: LoraPart) -> dict[str, Tensor]:
+    return {name: value * (part.alpha / part.rank) if "lora_B" in name else value
+            for name, value in part.tensors.items()}
 
 
 def read_any(sources: Sequence[Path]) -> AdapterFile:

@@ -39,21 +39,19 @@ def from_kohya(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     except (ValueError, KeyError, IndexError) as error:
         raise AdapterError(f"The layers of this file are of no Stable Diffusion ({error}).") from None
     unet = {n: v for n, v in named.items() if n.startswith("unet.")}
-    text_encoders = {n: v for n, v in named.items() if n not in unet}
-    return convert_state_dict_to_peft(text_encoders, StateDictType.DIFFUSERS_OLD) | convert_unet_state_dict_to_peft(unet)
+    encoders = {n: v for n, v in named.items() if n not in unet}
+    return convert_state_dict_to_peft(encoders, StateDictType.DIFFUSERS_OLD) | convert_unet_state_dict_to_peft(unet)
 
 
 def to_kohya(adapter: AdapterFile) -> dict[str, Tensor]:
-    """The LoRA of a file in kohya's names, with its alpha. Raises AdapterError for soft tokens, which have no such form."""
+    """The LoRA of a file in kohya's names, with its alpha. Raises AdapterError for soft tokens: kohya has none."""
     if adapter.tokens is not None:
         raise AdapterError("Soft tokens have no form in kohya's names: keep them as a textual inversion (diffusers).")
-    named = convert_state_dict_to_kohya({f"{tower}.{name}": value for tower, part in adapter.lora.items()
-                                         for name, value in part.tensors.items()})
-    alphas = {tower: torch.tensor(float(part.alpha)) for tower, part in adapter.lora.items()}
-    one_text_encoder = "text_encoder_2" not in adapter.lora
     kohya = {}
-    for name, value in named.items():
-        tower = "unet" if name.startswith("lora_unet_") else "text_encoder_2" if name.startswith("lora_te2_") else "text_encoder"
-        name = name.replace("lora_te1_", "lora_te_") if one_text_encoder else name
-        kohya[name] = alphas[tower].clone() if name.endswith(".alpha") else value
-    return kohya
+    for tower, part in adapter.lora.items():
+        named = convert_state_dict_to_kohya({f"{tower}.{name}": value for name, value in part.tensors.items()})
+        kohya |= {name: torch.tensor(float(part.alpha)) if name.endswith(".alpha") else value
+                  for name, value in named.items()}
+    if "text_encoder_2" in adapter.lora:
+        return kohya
+    return {name.replace("lora_te1_", "lora_te_"): value for name, value in kohya.items()}  # a single one has no number

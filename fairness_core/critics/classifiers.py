@@ -77,7 +77,8 @@ def load_classifier(attribute: Attribute, entry: object, folder: Path, purpose: 
         network.config.id2label, labels, attribute, f"{purpose}: {model}"))
 
 
-def group_labels(id2label: dict[int, str], labels: dict[str, str], attribute: Attribute, subject: str) -> list[list[int]]:
+def group_labels(id2label: dict[int, str], labels: dict[str, str], attribute: Attribute,
+                 subject: str) -> list[list[int]]:
     """The numbers of the labels of each class, in the order of the attribute's classes.
 
     Labels are compared without capitals and punctuation ("Latino_Hispanic" is "latino hispanic").
@@ -85,12 +86,13 @@ def group_labels(id2label: dict[int, str], labels: dict[str, str], attribute: At
     """
     classes = {plain(label): name for label, name in labels.items()}
     if unknown := set(classes.values()) - set(attribute.class_names):
-        raise CriticsError(f"{subject}: {min(map(str, unknown))!r} is no class of {attribute.name}: map its labels onto "
-                           f"{', '.join(attribute.class_names)}.")
+        raise CriticsError(f"{subject}: {min(map(str, unknown))!r} is no class of {attribute.name}: map its labels "
+                           f"onto {', '.join(attribute.class_names)}.")
     if unmapped := [label for label in id2label.values() if plain(label) not in classes]:
         raise CriticsError(f"{subject}: its label {unmapped[0]!r} is not mapped onto a class of {attribute.name} "
                            f"({', '.join(attribute.class_names)}).")
-    groups = [[int(i) for i, label in id2label.items() if classes[plain(label)] == name] for name in attribute.class_names]
+    groups = [[int(i) for i, label in id2label.items() if classes[plain(label)] == name]
+              for name in attribute.class_names]
     if empty := [name for name, group in zip(attribute.class_names, groups) if not group]:
         raise CriticsError(f"{subject}: none of its labels stands for {attribute.name}: {empty[0]}.")
     return groups

@@ -36,7 +36,7 @@ class PooledEncoder(nn.Module):
         self.network, self.view = network, view
 
     def forward(self, images: Tensor) -> Tensor:
-        """images [n, 3, h, w] in [-1, 1] -> features [n, d], with gradient. Raises CriticsError where it pools nothing."""
+        """images [n, 3, h, w] in [-1, 1] -> features [n, d], with gradient. Raises CriticsError without."""
         features = getattr(self.network(self.view(images)), "pooler_output", None)
         if features is None:
             raise CriticsError(f"DINO: a {self.network.config.model_type} gives no pooled features: use a DINOv2.")

@@ -47,7 +47,8 @@ def load_facenet(weights: Path) -> FacenetEmbedder:
     try:
         network.load_state_dict(tensors)
     except RuntimeError:
-        raise CriticsError(f"{weights.name} holds the weights of another network than InceptionResnetV1: {WHERE}.") from None
+        raise CriticsError(f"{weights.name} holds the weights of another network than InceptionResnetV1: "
+                           f"{WHERE}.") from None
     return FacenetEmbedder(network).eval().requires_grad_(False)
 
 
@@ -91,6 +92,6 @@ def read_portrait(path: Path) -> Tensor:
         with Image.open(path) as file:
             picture = ImageOps.exif_transpose(file).convert("RGB")
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise CriticsError(f"The portrait {path.name} is no picture that can be read: take it out of the folder.") from None
+        raise CriticsError(f"The portrait {path.name} is no picture that can be read: take it out.") from None
     picture.thumbnail((PORTRAIT_SIZE, PORTRAIT_SIZE))
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1

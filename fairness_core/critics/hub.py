@@ -33,10 +33,10 @@ def locate(source: str, folder: Path, purpose: str) -> Path:
     try:
         return Path(snapshot_download(repository["name"], revision=repository["revision"], local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):
-        revision = f" --revision {repository['revision']}" if repository["revision"] else ""
-        raise CriticsError(
-            f"{purpose}: {source} is not on this machine. Read its licence at https://huggingface.co/{repository['name']} "
-            f"and download it: hf download {repository['name']}{revision} {WANTED}") from None
+        name, revision = repository["name"], repository["revision"]
+        wanted = f"--revision {revision} {WANTED}" if revision else WANTED
+        raise CriticsError(f"{purpose}: {source} is not on this machine. Read its licence at "
+                           f"https://huggingface.co/{name} and download it: hf download {name} {wanted}") from None
 
 
 def inside(folder: Path, name: str, purpose: str) -> Path:

@@ -62,7 +62,8 @@ def load_preprocess(folder: Path) -> Preprocess:
     try:
         processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise CriticsError(f"{folder.name} has no image processor (preprocessor_config.json). {first_line(error)}") from None
+        raise CriticsError(f"{folder.name} has no image processor (preprocessor_config.json). "
+                           f"{first_line(error)}") from None
     mode = MODES.get(int(processor.resample))
     usable = processor.do_resize and processor.do_rescale and abs(processor.rescale_factor * 255 - 1) < 1e-6
     if not usable or mode is None or getattr(processor, "do_pad", False):

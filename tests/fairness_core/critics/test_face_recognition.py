@@ -45,7 +45,7 @@ def test_a_pytorch_state_dict_is_read_too(checkpoints, tmp_path):
     (lambda path: None, CriticsError, "needs the weights of InceptionResnetV1 as .*releases"),
     (lambda path: torch.save({"last_linear.weight": torch.ones(1)}, path), CriticsError, "of another network"),
     (lambda path: path.write_bytes(b"PK" + b"0" * 99), TensorFileError, "not a whole|cut short"),
-    (lambda path: path.write_bytes(pickle.dumps(print, protocol=2)), TensorFileError, "cut short, or holds more than tensors"),
+    (lambda path: path.write_bytes(pickle.dumps(print, protocol=2)), TensorFileError, "or holds more than tensors"),
 ])
 def test_weights_that_cannot_be_used(tmp_path, write, error, says):
     write(tmp_path / "facenet.pt")

@@ -15,8 +15,8 @@ def test_a_folder_beside_the_file_comes_before_a_repository(checkpoints):
 
 
 @pytest.mark.parametrize(("source", "says"), [
-    ("facebook/dinov2-base", "facebook/dinov2-base is not on this machine.* licence .*: hf download facebook/dinov2-base "),
-    ("owner/name@refs/pr/1", "owner/name@refs/pr/1 is not on this machine.* --revision refs/pr/1 --include '.*safetensors'"),
+    ("facebook/dinov2-base", "is not on this machine.* licence .*: hf download facebook/dinov2-base "),
+    ("owner/name@refs/pr/1", "owner/name@refs/pr/1 is not .* --revision refs/pr/1 --include '.*safetensors'"),
     ("no-such-folder", "no folder no-such-folder"),
     ("a/b/c", "no folder a/b/c"),
     ("../clip", "must lie in"),

@@ -32,7 +32,8 @@ def rewritten(checkpoints, tmp_path, **changes):
 
 
 def test_every_part_is_there_and_frozen(critics, images):
-    assert set(critics.classifier.heads_config) == {"gender", "race"} and set(critics.evaluator.heads_config) == {"gender"}
+    assert set(critics.classifier.heads_config) == {"gender", "race"}
+    assert set(critics.evaluator.heads_config) == {"gender"}
     assert critics.face_bank.shape == (3, 512)
     networks = [critics.classifier, critics.evaluator, critics.face_embedder, *critics.encoders.values(),
                 *critics.measuring.values()]
