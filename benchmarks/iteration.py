@@ -1,9 +1,10 @@
 """Seconds and memory of one training iteration: the published one, and the engine's.
 
-python -m benchmarks.iteration --images 16 --sampling-steps 10 --threads 2 --repeats 5 --out folder
+python -m benchmarks.iteration --images 24 --sampling-steps 6 --timesteps 2 --threads 2 --out folder
 Prints a Markdown table; with --out also writes iteration.json and iteration.md. The ways take turns, so that whatever
 else the machine does falls on all of them; the first turn is not counted. Use a machine that does nothing else: the
-load is written beside the figures.
+load is written beside the figures. On a GPU: --device cuda, and --model with the name or the folder of a Stable
+Diffusion; without a GPU the command says so.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from statistics import median
 import torch
 
 from benchmarks import published
+from benchmarks.floor import Passes, matrix_rate, operations, passes_of, unet_operations
 from benchmarks.memory import HOW, peak_megabytes
 from benchmarks.stages import Place, StageClock
 from fairness_core import objective, training
@@ -31,6 +33,7 @@ from fairness_core.prompts import prompt_for
 
 ORIGINALS = "originals"
 STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")
+NO_GPU = " No GPU took part: nothing here tells of one."
 WAYS = ("published", "engine, all timesteps", "engine, as tuned")
 
 
@@ -86,6 +89,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.repeats < 1:
         parser.error("--repeats must be at least 1.")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("There is no GPU here: leave --device out to measure on the processor.")
     args.settings = Settings(args.model, prompt_for(args.concept), args.images, args.sampling_steps, args.timesteps,
                              tuple(args.attributes), args.threads, args.device)
     return args
@@ -98,7 +103,7 @@ def prepare(settings: Settings) -> Model:
 
 
 def start(model: Model, settings: Settings) -> dict[str, training.Run]:
-    """The three ways on one adapter. The published one and "all timesteps" paint new originals at every iteration."""
+    """The three ways on one adapter. The published one paints new originals every time; the engine keeps them."""
     known = load_attributes()
     marginals = {a: {c: 1 / len(known[a].classes) for c in known[a].class_names} for a in settings.attributes}
     config = FinetuneConfig(
@@ -106,8 +111,9 @@ def start(model: Model, settings: Settings) -> dict[str, training.Run]:
         images_per_prompt=settings.images, sampling_steps=settings.sampling_steps, timesteps_per_update=0,
         guidance_scale=model.entry.guidance_scale, noise_batches=0)
     run = training.start(model, config)
-    tuned = replace(config, timesteps_per_update=settings.timesteps, noise_batches=1)
-    return {way: replace(run, config=c, originals={}) for way, c in zip(WAYS, (config, config, tuned))}
+    kept = replace(config, noise_batches=1)
+    tuned = replace(kept, timesteps_per_update=settings.timesteps)
+    return {way: replace(run, config=c) for way, c in zip(WAYS, (config, kept, tuned))}
 
 
 def iterate(way: str, run: training.Run) -> None:
@@ -148,6 +154,8 @@ def measure(model: Model, settings: Settings, repeats: int) -> dict:
     runs = start(model, settings)
     for way in WAYS:
         iterate(way, runs[way])  # warms up, and paints the originals that are kept
+    originals = runs["engine, all timesteps"].original_seconds
+    rate, each = matrix_rate(model.device, model.precision), unet_operations(model, model.entry.guidance_scale)
     turns = {way: [] for way in WAYS}
     for _ in range(repeats):
         for way in WAYS:
@@ -155,7 +163,15 @@ def measure(model: Model, settings: Settings, repeats: int) -> dict:
     return {"settings": vars(settings) | {"repeats": repeats, "precision": str(model.precision),
                                           "micro_batch": published.MICRO_BATCH},
             "machine": machine(model.device), "load": {"before": load_before, "after": os.getloadavg()[0]},
-            "ways": {way: summary(turns[way]) for way in WAYS}}
+            "originals_seconds": originals, "matrix_rate": rate,
+            "ways": {way: summary(turns[way]) | floor(way, settings, each, rate) for way in WAYS}}
+
+
+def floor(way: str, settings: Settings, each: Passes, rate: float) -> dict:
+    """The U-Net's passes, their operations, and the seconds that a matrix product of as many takes."""
+    passes = passes_of(way, settings.sampling_steps, settings.timesteps or settings.sampling_steps)
+    count = operations(passes, each, settings.images)
+    return {"passes": [passes.forward, passes.backward], "operations": count, "floor": count / rate}
 
 
 def machine(device: torch.device) -> dict:
@@ -194,23 +210,35 @@ def peak_of_iteration(settings: Settings, way: str) -> float | None:
 # ---------------------------------------------------------------- the table
 
 def as_markdown(result: dict) -> str:
-    """A table of the ways, one of the stages, and what they were measured on."""
+    """A table of the ways, one of the floors, one of the stages, and what they were measured on."""
     settings, on, load = result["settings"], result["machine"], result["load"]
-    base, memory = result["ways"][WAYS[0]]["seconds"], result.get("memory", {})
-    rows = [[way, f"{w['seconds']:.2f} ({w['fastest']:.2f} to {w['slowest']:.2f})", f"{base / w['seconds']:.2f}",
-             f"{w['processor_seconds']:.2f}", "-" if memory.get(way) is None else f"{memory[way]:.0f}"]
+    base, memory = result["ways"][WAYS[0]], result.get("memory", {})
+    rows = [[way, f"{w['seconds']:.2f} ({w['fastest']:.2f} to {w['slowest']:.2f})",
+             f"{base['seconds'] / w['seconds']:.2f}", f"{w['processor_seconds']:.2f}", megabytes(memory.get(way))]
             for way, w in result["ways"].items()]
+    floors = [[way, "{} + {}".format(*w["passes"]), f"{w['operations'] / 1e9:.0f}", f"{w['floor']:.2f}",
+               f"{100 * w['floor'] / w['seconds']:.0f} %", f"{base['operations'] / w['operations']:.2f}"]
+              for way, w in result["ways"].items()]
     stages = [[stage, *(share(w, stage) for w in result["ways"].values())] for stage in STAGES]
     device = torch.device(settings["device"]).type
     return "\n".join([
         table(["iteration", "seconds", "times faster", "processor seconds", "peak memory, MiB"], rows), "",
+        table(["U-Net alone", "passes an image, forward + backward", "GFLOP", "floor, s", "reached",
+               "times faster by operations"], floors), "",
         table(["share of the time", *result["ways"]], stages), "",
         f"{settings['model']}, {settings['images']} images, {settings['sampling_steps']} sampling steps, "
         f"{' x '.join(settings['attributes'])}, {settings['precision']}; as tuned: {settings['timesteps']} timesteps "
-        f"carry gradient and the originals are painted already. Published: micro-batches of {settings['micro_batch']}. "
+        f"carry gradient. The engine paints a prompt's originals once ({result['originals_seconds']:.2f} s, not "
+        f"counted), the published way at every iteration. Published: micro-batches of {settings['micro_batch']}. "
+        f"Floor: the U-Net's operations over the rate of a matrix product, {result['matrix_rate'] / 1e9:.0f} GFLOP/s; "
+        "decoder, critics and text encoder are left out of it. "
         f"Median of {settings['repeats']} turns (fastest to slowest) on {on['device']}, {on['threads']} threads of "
         f"{on['cores']} cores, torch {on['torch']}; load {load['before']:.1f} before, {load['after']:.1f} after. "
-        f"Memory: {HOW[device]}.", ""])
+        f"Memory: {HOW[device]}.{NO_GPU if device == 'cpu' else ''}", ""])
+
+
+def megabytes(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
 
 
 def share(way: dict, stage: str) -> str:

@@ -6,7 +6,6 @@ gradient: the U-Net's input is detached, the gradient at its output rescaled. Im
 one by one, and the transport draw by draw. Its gradient is the engine's with all timesteps (tests/benchmarks).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +22,10 @@ from fairness_core.faces import Faces, crop_for
 from fairness_core.gradient_lab import CheckpointedUnet
 from fairness_core.gradients import scheduler_coefficients
 from fairness_core.losses import alignment_loss
-from fairness_core.objective import ROUNDING, TRANSPORT_DRAWS, Reference, class_changes, face_of, semantics_of
+from fairness_core.objective import (ROUNDING, TRANSPORT_DRAWS, Reference, class_changes, face_of, rows_of,
+                                     semantics_of, slices)
 from fairness_core.sampling import decode, denoise, draw_noise
-from fairness_core.training import FIRST_TRAINING_NUMBER, Run
+from fairness_core.training import FIRST_TRAINING_NUMBER, Run, move, prompts_of_step
 
 MICRO_BATCH = 4
 
@@ -52,14 +52,13 @@ class AdjustedUnet(CheckpointedUnet):
 
 
 def take_step(run: Run) -> None:
-    """One update of the run's only prompt, with new noises at every step."""
-    [prompt] = run.config.prompts
-    first = FIRST_TRAINING_NUMBER + run.step * run.config.images_per_prompt
-    numbers = range(first, first + run.config.images_per_prompt)
-    noise = draw_noise(prompt, numbers, run.config.seed, run.model.latent_shape).to(run.model.device)
-    add_gradient(run, prompt, noise, np.random.default_rng([run.config.seed, run.step]))
-    run.optimizer.step()
-    run.average.update(run.parameters)
+    """One update, with new noises at every step; the adapter moves by it as by the engine's."""
+    config, prompts = run.config, prompts_of_step(run.config, run.step)
+    first = FIRST_TRAINING_NUMBER + run.step * config.images_per_prompt
+    for index, prompt in enumerate(prompts):
+        noise = draw_noise(prompt, range(first, first + config.images_per_prompt), config.seed, run.model.latent_shape)
+        add_gradient(run, prompt, noise.to(run.model.device), np.random.default_rng([config.seed, run.step, index]))
+    move(run, len(prompts))
     run.optimizer.zero_grad(set_to_none=True)
     run.step += 1
 
@@ -71,15 +70,10 @@ def add_gradient(run: Run, prompt: str, noise: Tensor, rng: np.random.Generator)
         images = sample_tuned(run, prompt, noise)
         reference = look_at_originals(model.critics, sample_original(run, prompt, noise))
         targets = find_targets(model.critics, images, target, run.config.losses.confidence, rng)
-        for rows in micro_batches(len(noise)):
+        for rows in slices(len(noise), MICRO_BATCH):
             latents = sample_with_graph(run, prompt, noise[rows])
-            loss = losses_of(run, decode(model.vae, latents), rows_of(reference, rows), targets, rows, target)
-            backward(loss / len(noise))
-
-
-def micro_batches(n: int) -> Iterator[slice]:
-    for first in range(0, n, MICRO_BATCH):
-        yield slice(first, min(first + MICRO_BATCH, n))
+            loss = losses_of(run, decode(model.vae, latents), reference.rows(rows), targets, rows, target)
+            backward(run.scaler.get_scale() * loss / len(noise))
 
 
 # ---------------------------------------------------------------- three samplings
@@ -89,7 +83,7 @@ def sample_tuned(run: Run, prompt: str, noise: Tensor) -> Tensor:
     """Images [n, 3, h, w], without graph."""
     model, config = run.model, run.config
     images = []
-    for rows in micro_batches(len(noise)):
+    for rows in slices(len(noise), MICRO_BATCH):
         conditioning = condition(model, prompt, config.guidance_scale)
         latents = denoise(model.unet, model.scheduler, noise[rows], conditioning, config.sampling_steps).latents
         images.append(decode(model.vae, latents))
@@ -127,11 +121,7 @@ def find_faces(critics: Critics, images: Tensor) -> Faces:
 
 def crops_of(network, images: Tensor, faces: Faces) -> Tensor:
     """What `network` reads of each face, [n, 3, size, size]."""
-    return torch.cat([crop_for(network, images[i:i + 1], faces_of(faces, slice(i, i + 1))) for i in range(len(images))])
-
-
-def faces_of(faces: Faces, rows: slice) -> Faces:
-    return Faces(faces.found[rows], faces.boxes[rows], None if faces.landmarks is None else faces.landmarks[rows])
+    return torch.cat([crop_for(network, images[i:i + 1], faces.rows(slice(i, i + 1))) for i in range(len(images))])
 
 
 @torch.no_grad()
@@ -139,15 +129,10 @@ def look_at_originals(critics: Critics, images: Tensor) -> Reference:
     """Everything the losses will ask of the original images [n, 3, h, w]."""
     faces = find_faces(critics, images)
     seen = critics.classifier.probabilities(crops_of(critics.classifier, images, faces))
-    labels, confidence = {name: p.argmax(-1) for name, p in seen.items()}, {name: p.amax(-1) for name, p in seen.items()}
+    labels = {name: p.argmax(-1) for name, p in seen.items()}
+    confidence = {name: p.amax(-1) for name, p in seen.items()}
     return Reference(faces, labels, confidence, [encode(images).float() for encode in critics.encoders.values()],
                      critics.face_embedder.embed(crops_of(critics.face_embedder, images, faces)))
-
-
-def rows_of(reference: Reference, rows: slice) -> Reference:
-    return Reference(faces_of(reference.faces, rows), {name: v[rows] for name, v in reference.labels.items()},
-                     {name: v[rows] for name, v in reference.confidence.items()},
-                     [features[rows] for features in reference.features], reference.embeddings[rows])
 
 
 # ---------------------------------------------------------------- transport draw by draw
@@ -191,7 +176,7 @@ def losses_of(run: Run, images: Tensor, reference: Reference, targets: Targets, 
               target: TargetDistribution) -> Tensor:
     """Sum of the weighted losses of a micro-batch [m, 3, h, w], `rows` of the whole batch."""
     critics, weights = run.model.critics, run.config.losses
-    labels, applies = ({name: v[rows] for name, v in part.items()} for part in (targets.labels, targets.applies))
+    labels, applies = rows_of(targets.labels, rows), rows_of(targets.applies, rows)
     faces = find_faces(critics, images)
     seen = critics.classifier(crops_of(critics.classifier, images, faces))
     logits = {name: seen[name] for name in target.names}

@@ -130,7 +130,7 @@ def encode_prompt() -> Tensor:
 
 def published(case: Case, costs: Costs) -> int:
     """Operations of one iteration: three samplings, a fourth for the checkpoints, backward through all steps."""
-    each = 4 * sampling(case.steps, costs) + 2 * case.steps * costs.unet_backward + judging(costs, decodings=3)
+    each = 4 * sampling(case.steps, costs) + 2 * case.steps * costs.unet_backward + judging(costs, decodings=3, encodings=2)
     return case.images * each + 2 * math.ceil(case.images / MICRO_BATCH) * (3 * costs.text_encoder
                                                                             + costs.text_encoder_backward)
 
@@ -138,7 +138,7 @@ def published(case: Case, costs: Costs) -> int:
 def engine(case: Case, costs: Costs, kept: int, originals: bool) -> int:
     """Operations of one iteration with `kept` timesteps carrying gradient; originals: painted in this iteration."""
     each = (1 + originals) * sampling(case.steps, costs) + 2 * kept * (costs.unet + costs.unet_backward) \
-        + judging(costs, decodings=1 + originals)
+        + judging(costs, decodings=2 + originals, encodings=1 + originals)
     return case.images * each + 2 * ((1 + originals) * costs.text_encoder + costs.text_encoder_backward)
 
 
@@ -146,9 +146,11 @@ def sampling(steps: int, costs: Costs) -> int:
     return 2 * steps * costs.unet
 
 
-def judging(costs: Costs, decodings: int) -> int:
-    """Decoder and image encoders; the faces' networks are hundreds of times smaller and left out."""
-    encodings = min(decodings, 2)
+def judging(costs: Costs, decodings: int, encodings: int) -> int:
+    """Decoder and image encoders; the faces' networks are hundreds of times smaller and left out.
+
+    Both ways decode the tuned images twice: the transport needs them all, then a few at a time carry gradient.
+    """
     return (decodings * costs.decoder + costs.decoder_backward
             + encodings * costs.encoders + costs.encoders_backward)
 
@@ -215,7 +217,7 @@ def as_markdown(result: dict) -> str:
                   for t in result["transport"]]
     return "\n".join([
         table(["N", "T", "pixels", "GPUs", *(f"{n}: PFLOP / s" for n in names)], rows), "",
-        f"Computed, not measured. Operations: counted on Stable Diffusion 1.5's U-Net, decoder and text encoder, CLIP "
+        f"Computed, not measured: no GPU takes part. Operations: counted on Stable Diffusion 1.5's U-Net, decoder and text encoder, CLIP "
         f"ViT-H/14 and DINOv2 ViT-B/14, with guidance. Seconds: H100, {PEAK['H100'] / 1e12:.0f} TFLOP/s dense 16-bit, "
         f"at {100 * result['utilisation']:.0f} % of the peak; that share is what the published "
         f"{PUBLISHED_SECONDS:.0f} s an iteration on {PUBLISHED_GPUS} A100 ({PEAK['A100'] / 1e12:.0f} TFLOP/s) amount "

@@ -16,6 +16,7 @@ ALIGNED_LANDMARKS = ((0.3419, 0.4616), (0.6565, 0.4598), (0.5002, 0.6405), (0.37
 # On 180 turned, shrunk, darkened, half hidden... portraits the first try finds 132 faces and this second one 31 more,
 # with 1 false find in 156 pictures without a face; OpenCV's Haar cascades find at most 22 more, with 0 to 7 false ones.
 SECOND_TRY_SCALE, SECOND_TRY_THRESHOLDS = 2, (0.4, 0.5, 0.5)
+DETECTED_AT_ONCE = 8  # as fast as more, in less memory
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Faces:
     found: Tensor
     boxes: Tensor
     landmarks: Tensor | None = None
+
+    def rows(self, rows: slice) -> "Faces":
+        return Faces(self.found[rows], self.boxes[rows], None if self.landmarks is None else self.landmarks[rows])
 
 
 class FaceDetector(Protocol):
@@ -46,7 +50,7 @@ class FaceReader(Protocol):
 
 
 class MtcnnDetector:
-    """MTCNN in one batch, and a second try, larger and less strict, for the images it misses."""
+    """MTCNN in batches, and a second try, larger and less strict, for the images it misses."""
 
     def __init__(self, device: torch.device, smallest_face: int = 40):
         self.first = MTCNN(min_face_size=smallest_face, device=device).eval()
@@ -55,16 +59,20 @@ class MtcnnDetector:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Faces:
         """images [n, 3, h, w] in [-1, 1] -> Faces."""
-        device_type = images.device.type
-        with torch.autocast(device_type, enabled=False):
-            faces = largest_faces(self.first, images.float())
-            missed = (~faces.found).nonzero().flatten()
-            if len(missed):
-                again = largest_faces(self.second, functional.interpolate(
-                    images[missed].float(), scale_factor=SECOND_TRY_SCALE, mode="bilinear"))
-                faces.found[missed] = again.found
-                faces.boxes[missed] = again.boxes / SECOND_TRY_SCALE
-                faces.landmarks[missed] = again.landmarks / SECOND_TRY_SCALE
+        with torch.autocast(images.device.type, enabled=False):
+            parts = [self.find(part) for part in images.float().split(DETECTED_AT_ONCE)]
+        found, boxes, landmarks = (torch.cat(each) for each in zip(*((f.found, f.boxes, f.landmarks) for f in parts)))
+        return Faces(found, boxes, landmarks)
+
+    def find(self, images: Tensor) -> Faces:
+        faces = largest_faces(self.first, images)
+        missed = (~faces.found).nonzero().flatten()
+        if len(missed):
+            again = largest_faces(self.second, functional.interpolate(
+                images[missed], scale_factor=SECOND_TRY_SCALE, mode="bilinear"))
+            faces.found[missed] = again.found
+            faces.boxes[missed] = again.boxes / SECOND_TRY_SCALE
+            faces.landmarks[missed] = again.landmarks / SECOND_TRY_SCALE
         return faces
 
 

@@ -1,6 +1,6 @@
 """Latents -> images -> faces -> losses -> one gradient at the latents. METHOD section 3."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,12 @@ from fairness_core.faces import Faces, crop_for
 from fairness_core.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
                                   semantics_loss, smallest_factor)
 from fairness_core.processes import Share
-from fairness_core.sampling import decode
+from fairness_core.sampling import decode, decode_in_parts
 from fairness_core.transport import transport_targets
 
 CONFIDENT = 0.8  # an original's face is kept as target only when its class is this sure
 TRANSPORT_DRAWS = 100
+IMAGES_WITH_GRAPH = 2  # decoded and judged with gradient at once: as fast as all together, in less memory
 ROUNDING = 1e-9  # a confidence is a sum of shares: eighty hundredths may come out just below 0.8
 
 
@@ -35,6 +36,24 @@ class Reference:
     features: list[Tensor]
     embeddings: Tensor
 
+    def rows(self, rows: slice) -> "Reference":
+        return Reference(self.faces.rows(rows), rows_of(self.labels, rows), rows_of(self.confidence, rows),
+                         [features[rows] for features in self.features], self.embeddings[rows])
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The faces of n images, and by attribute [n]: the class asked for, whether it is asked, whether it is another."""
+
+    faces: Faces
+    labels: dict[str, Tensor]
+    applies: dict[str, Tensor]
+    changes: dict[str, Tensor]
+
+    def rows(self, rows: slice) -> "Wanted":
+        return Wanted(self.faces.rows(rows), rows_of(self.labels, rows), rows_of(self.applies, rows),
+                      rows_of(self.changes, rows))
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -46,6 +65,16 @@ class Judgement:
     losses: dict[str, float]
     distance: dict[str, float]
     faces_found: int
+
+
+def rows_of(values: dict[str, Tensor], rows: slice) -> dict[str, Tensor]:
+    return {name: value[rows] for name, value in values.items()}
+
+
+def slices(n: int, size: int) -> Iterator[slice]:
+    """0 to n in steps of `size`; the last may be shorter."""
+    for first in range(0, n, size):
+        yield slice(first, min(first + size, n))
 
 
 @torch.no_grad()
@@ -71,7 +100,8 @@ def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: Ta
         labels[name] = torch.zeros(len(found), dtype=torch.long, device=found.device)
         applies[name] = torch.zeros_like(found)
         labels[name][rows] = torch.as_tensor(targets[name].labels, dtype=torch.long, device=found.device)
-        applies[name][rows] = torch.as_tensor(targets[name].confidence >= weights.confidence - ROUNDING, device=found.device)
+        sure = targets[name].confidence >= weights.confidence - ROUNDING
+        applies[name][rows] = torch.as_tensor(sure, device=found.device)
     return labels, applies
 
 
@@ -83,33 +113,48 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
     share: the other images of the prompt may be with other processes; the transport and the means are over all of
     them. scale: of the loss, and thus of the gradient: float16 would lose small ones. Returns None when no image of
     any process shows a face: there is nothing to align.
+
+    The transport needs every image before the first gradient, and the decoder's graph is what takes the most memory
+    of all: so the images are decoded without it, and again with it, a few at a time.
     """
-    latents = latents.detach().requires_grad_()
-    with torch.enable_grad():
-        images = decode(vae, latents)
-        faces = critics.detector(images.detach())
+    with torch.no_grad():
+        images = decode_in_parts(vae, latents)
+        faces = critics.detector(images)
         found = share.gather(faces.found)
         if not found.any():
             return None
-        seen = critics.classifier(crop_for(critics.classifier, images, faces))
-        logits = {name: values for name, values in seen.items() if name in target.names}
-        probabilities = {name: values.detach().float().softmax(-1) for name, values in logits.items()}
-        probabilities_of_all = {name: share.gather(values) for name, values in probabilities.items()}
-        every = transport_labels(probabilities_of_all, found, target, weights, rng)
-        labels, applies = ({name: values[share.own(len(found))] for name, values in part.items()} for part in every)
-        alignment = alignment_loss(logits, labels, applies)
-        changes = class_changes(probabilities, labels, applies, faces, reference)
-        semantics = semantics_of(critics, images, faces, reference, changes, target)
-        crops = crop_for(critics.face_embedder, images, faces)
-        face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
-        total = alignment + weights.semantics * semantics + weights.face * face
-        scale(total.sum() / len(found)).backward()
+        seen = critics.classifier.probabilities(crop_for(critics.classifier, images, faces))
+    own = {name: seen[name] for name in target.names}
+    probabilities = {name: share.gather(values) for name, values in own.items()}
+    every = transport_labels(probabilities, found, target, weights, rng)
+    labels, applies = ({name: values[share.own(len(found))] for name, values in part.items()} for part in every)
+    wanted = Wanted(faces, labels, applies, class_changes(own, labels, applies, faces, reference))
+    gradients, losses = [], []
+    for rows in slices(len(latents), IMAGES_WITH_GRAPH):
+        part = latents[rows].detach().requires_grad_()
+        with torch.enable_grad():
+            each = losses_of(critics, decode(vae, part), reference.rows(rows), wanted.rows(rows), target, weights)
+            scale(each[0].sum() / len(found)).backward()
+        gradients.append(part.grad)
+        losses.append(each.detach())
+    total, alignment, semantics, face = (share.gather(values) for values in torch.cat(losses, 1))
     aligned = torch.stack(list(every[1].values())).any(0)
-    total, alignment, semantics, face = (share.gather(values) for values in (total, alignment, semantics, face))
-    losses = {"total": total.mean(), "alignment": alignment.sum() / aligned.sum().clamp(min=1),
-              "semantics": semantics.mean(), "face": face.sum() / found.sum()}
-    return Judgement(latents.grad, {k: v.item() for k, v in losses.items()},
-                     distances(probabilities_of_all, found, target), int(found.sum()))
+    means = {"total": total.mean(), "alignment": alignment.sum() / aligned.sum().clamp(min=1),
+             "semantics": semantics.mean(), "face": face.sum() / found.sum()}
+    return Judgement(torch.cat(gradients), {k: v.item() for k, v in means.items()},
+                     distances(probabilities, found, target), int(found.sum()))
+
+
+def losses_of(critics: Critics, images: Tensor, reference: Reference, wanted: Wanted, target: TargetDistribution,
+              weights: LossWeights) -> Tensor:
+    """Weighted total, alignment, semantics and face realism, each for every image: [4, n]."""
+    faces = wanted.faces
+    logits = critics.classifier(crop_for(critics.classifier, images, faces))
+    alignment = alignment_loss(logits, wanted.labels, wanted.applies)
+    semantics = semantics_of(critics, images, faces, reference, wanted.changes, target)
+    crops = crop_for(critics.face_embedder, images, faces)
+    face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, wanted.changes)
+    return torch.stack([alignment + weights.semantics * semantics + weights.face * face, alignment, semantics, face])
 
 
 def class_changes(probabilities: dict[str, Tensor], labels: dict[str, Tensor], applies: dict[str, Tensor],

@@ -15,6 +15,9 @@ from torch.utils.checkpoint import checkpoint
 
 from fairness_core.added_conditions import unpack
 
+# With guidance 24 rows. More together take more memory and are no faster (measured on two cores).
+DENOISED_AT_ONCE, DECODED_AT_ONCE = 12, 4
+
 
 class PromptError(ValueError):
     """A prompt that cannot be used; the message says what to change."""
@@ -188,8 +191,12 @@ def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditionin
 
 def denoise_in_parts(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
                      images_at_once: int = 0) -> Trajectory:
-    """The same as denoise(), by at most images_at_once images together (0: all). The conditioning is one for all."""
-    parts = [denoise(unet, scheduler, part, conditioning, steps) for part in noise.split(images_at_once or len(noise))]
+    """The same as denoise(), by at most images_at_once images together (0: as many as is fastest).
+
+    The conditioning is one for all.
+    """
+    parts = [denoise(unet, scheduler, part, conditioning, steps)
+             for part in noise.split(images_at_once or DENOISED_AT_ONCE)]
     return Trajectory(torch.cat([p.model_inputs for p in parts], 1), parts[0].timesteps,
                       torch.cat([p.latents for p in parts]))
 
@@ -204,6 +211,11 @@ def decode(vae: nn.Module, latents: Tensor) -> Tensor:
     if not vae.is_gradient_checkpointing:
         return decode_scaled(vae, latents)
     return torch.cat([checkpoint(decode_scaled, vae, one, use_reentrant=False) for one in latents.split(1)])
+
+
+def decode_in_parts(vae: nn.Module, latents: Tensor) -> Tensor:
+    """The same as decode(), a few images at a time."""
+    return torch.cat([decode(vae, part) for part in latents.split(DECODED_AT_ONCE)])
 
 
 def decode_scaled(vae: nn.Module, latents: Tensor) -> Tensor:

@@ -26,11 +26,11 @@ from fairness_core.models import Model
 from fairness_core.objective import Judgement, Reference, judge, look_at_originals
 from fairness_core.processes import Share, current_share
 from fairness_core.precision import loss_scaler
-from fairness_core.sampling import check_prompt, decode, denoise_in_parts, draw_noise, to_uint8
+from fairness_core.sampling import check_prompt, decode_in_parts, denoise_in_parts, draw_noise, to_uint8
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
 FILM_IMAGES = 6
-IMAGES_PER_BATCH = 16
+IMAGES_PER_BATCH = 6  # (step, image) pairs of the backward pass: as fast as more, in less memory
 
 
 @dataclass
@@ -159,26 +159,32 @@ def take_step(run: Run) -> StepDone:
     judgements = [judged for i, prompt in enumerate(prompts) if (judged := add_gradient(run, prompt, i))]
     skipped = "" if judgements else "no face was found in any image"
     if judgements:
-        reached = [p for p in run.parameters if p.grad is not None]  # of SDXL's first encoder, not the last layer
-        run.share.sum_gradients(reached)
-        for parameter in reached:
-            parameter.grad /= len(prompts)
-        run.scaler.unscale_(run.optimizer)
-        norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm)
-        if torch.isfinite(norm):
-            for group in run.optimizer.param_groups:
-                group["lr"] = rate_at(config, run.step)
-            run.scaler.step(run.optimizer)
-            run.average.update(run.parameters)
-        else:
-            skipped = "the gradient was not finite"
-        run.scaler.update()
+        skipped = move(run, len(prompts))
     run.optimizer.zero_grad(set_to_none=True)
     run.step += 1
     return StepDone(run.step, config.steps, time.monotonic() - started, prompts[0],
                     mean_of([j.losses for j in judgements]), mean_of([j.distance for j in judgements]),
                     config.images_per_prompt * len(prompts), sum(j.faces_found for j in judgements), skipped,
                     run.original_seconds)
+
+
+def move(run: Run, prompts: int) -> str:
+    """Moves the adapter by the mean over the prompts of what lies in .grad, clipped; returns why not where it cannot."""
+    config = run.config
+    reached = [p for p in run.parameters if p.grad is not None]  # of SDXL's first encoder, not the last layer
+    run.share.sum_gradients(reached)
+    for parameter in reached:
+        parameter.grad /= prompts
+    run.scaler.unscale_(run.optimizer)
+    norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm)
+    is_finite = torch.isfinite(norm)
+    if is_finite:
+        for group in run.optimizer.param_groups:
+            group["lr"] = rate_at(config, run.step)
+        run.scaler.step(run.optimizer)
+        run.average.update(run.parameters)
+    run.scaler.update()
+    return "" if is_finite else "the gradient was not finite"
 
 
 def rate_at(config: FinetuneConfig, step: int) -> float:
@@ -231,7 +237,7 @@ def paint_originals(run: Run, prompt: str, noise: Tensor) -> Reference:
         conditioning = condition(model, prompt, config.guidance_scale)
         latents = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.sampling_steps,
                                    model.memory.images_at_once).latents
-    return look_at_originals(model.critics, decode(model.vae, latents))
+    return look_at_originals(model.critics, decode_in_parts(model.vae, latents))
 
 
 def prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
@@ -252,7 +258,7 @@ def film_strip(run: Run) -> FilmStrip:
         conditioning = condition(model, prompt, config.guidance_scale)
         latents = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.steps_shown,
                                    model.memory.images_at_once).latents
-        return FilmStrip(run.step, prompt, to_uint8(decode(model.vae, latents)))
+        return FilmStrip(run.step, prompt, to_uint8(decode_in_parts(model.vae, latents)))
 
 
 def save(run: Run, folder: Path) -> Path:

@@ -8,6 +8,7 @@ import torch
 from fakes import tiny_model
 
 from benchmarks import iteration
+from benchmarks.floor import unet_operations
 from benchmarks.memory import peak_megabytes
 
 SETTINGS = iteration.Settings("tiny", "a nurse", 4, 3, 1, ("gender", "race"), 0, "cpu")
@@ -31,13 +32,41 @@ def test_stages_sum_to_the_whole_and_only_the_published_way_samples_again(result
         spent = {stage for stage, seconds in way["stages"].items() if seconds}
         assert spent >= {"sampling", "faces", "critics", "transport", "backward", "text encoder", "other"}
         assert ("sampling again" in spent) == (name == "published")
-    assert not result["ways"]["engine, as tuned"]["stages"]["originals"], "they were painted before"
-    assert result["ways"]["engine, all timesteps"]["stages"]["originals"] > 0
+    for way in iteration.WAYS[1:]:
+        assert not result["ways"][way]["stages"]["originals"], "they were painted before"
+    assert result["originals_seconds"] > 0
+
+
+def test_the_floor_counts_the_passes_through_the_unet(result):
+    """3 steps, 1 of them with gradient: 4 x 3 + 3, 2 x 3 + 3, 3 + 1 + 1."""
+    assert [way["passes"] for way in result["ways"].values()] == [[12, 3], [6, 3], [4, 1]]
+    operations = [way["operations"] for way in result["ways"].values()]
+    assert operations[0] - operations[1] == 4 * 6 * forward_operations(), "images times passes"
+    for way in result["ways"].values():
+        assert way["floor"] == pytest.approx(way["operations"] / result["matrix_rate"])
+
+
+def forward_operations() -> int:
+    return unet_operations(tiny_model(), 3.0).forward
+
+
+def test_a_pass_counts_every_row_of_the_guidance():
+    guided, plain = (unet_operations(tiny_model(), scale) for scale in (3.0, 1.0))
+    assert guided.forward == 2 * plain.forward > 0 and guided.backward == 2 * plain.backward > 0
+    assert 0.5 < plain.backward / plain.forward < 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_says_so(capsys):
+    with pytest.raises(SystemExit):
+        iteration.parse(["--device", "cuda"])
+    assert "no GPU here" in capsys.readouterr().err
 
 
 def test_the_table_tells_figures_and_conditions(result):
     text = iteration.as_markdown(result | {"memory": {"published": 512.3, "engine, as tuned": None}})
-    [row] = [line for line in text.splitlines() if line.startswith("| published |")]
+    row, floor = (line for line in text.splitlines() if line.startswith("| published |"))
+    assert "| 12 + 3 |" in floor and floor.endswith("| 1.00 |")
     assert f"{result['ways']['published']['seconds']:.2f}" in row and row.endswith("| 1.00 | "
         f"{result['ways']['published']['processor_seconds']:.2f} | 512 |")
     assert "4 images, 3 sampling steps, gender x race" in text and "load" in text and "VmHWM" in text

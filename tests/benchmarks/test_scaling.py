@@ -20,8 +20,8 @@ def test_unet_calls_of_an_iteration():
 def test_decodings_of_an_iteration():
     case = Case(images=2)
     assert published(case, DECODER_ONLY) == 2 * (3 * 10 + 20)
-    assert engine(case, DECODER_ONLY, 20, originals=True) == 2 * (2 * 10 + 20)
-    assert engine(case, DECODER_ONLY, 6, originals=False) == 2 * (10 + 20)
+    assert engine(case, DECODER_ONLY, 20, originals=True) == 2 * (3 * 10 + 20)
+    assert engine(case, DECODER_ONLY, 6, originals=False) == 2 * (2 * 10 + 20)
 
 
 def test_the_gpu_with_the_most_images_decides(monkeypatch):

@@ -232,3 +232,17 @@ def test_the_originals_are_seen_by_the_classifier_that_is_trained_against(vae, l
     assert set(seen.labels) == set(seen.confidence) == {"gender", "race", "age"}
     assert len(seen.features) == 2 and seen.embeddings.shape == (N, 128)
     assert not seen.embeddings.requires_grad
+
+
+def test_how_many_are_judged_together_changes_nothing(vae, latents, monkeypatch):
+    critics = tiny_critics()
+    reference = reference_of(critics, vae, latents.flip(0))
+
+    def judged(at_once: int):
+        monkeypatch.setattr(objective, "IMAGES_WITH_GRAPH", at_once)
+        return judge(critics, vae, latents, reference, parity("gender"), EVERYTHING, rng())
+
+    one, four, all_at_once = judged(1), judged(4), judged(N)
+    for other in (one, four):
+        assert other.losses == pytest.approx(all_at_once.losses, rel=1e-4)
+        torch.testing.assert_close(other.latents_gradient, all_at_once.latents_gradient, rtol=1e-3, atol=1e-6)
