@@ -130,7 +130,8 @@ def encode_prompt() -> Tensor:
 
 def published(case: Case, costs: Costs) -> int:
     """Operations of one iteration: three samplings, a fourth for the checkpoints, backward through all steps."""
-    each = 4 * sampling(case.steps, costs) + 2 * case.steps * costs.unet_backward + judging(costs, decodings=3, encodings=2)
+    each = (4 * sampling(case.steps, costs) + 2 * case.steps * costs.unet_backward
+            + judging(costs, decodings=3, encodings=2))
     return case.images * each + 2 * math.ceil(case.images / MICRO_BATCH) * (3 * costs.text_encoder
                                                                             + costs.text_encoder_backward)
 
@@ -159,7 +160,8 @@ def ways(case: Case) -> dict[str, int]:
     """Operations of one iteration by way, on all GPUs together."""
     costs = count_costs(case.size)
     kept = max(1, round(KEPT_TIMESTEPS * case.steps))
-    return {"published": published(case, costs), "engine, all timesteps": engine(case, costs, case.steps, True),
+    return {"published": published(case, costs), "engine, new originals": engine(case, costs, case.steps, True),
+            "engine, all timesteps": engine(case, costs, case.steps, False),
             "engine, as tuned": engine(case, costs, kept, False)}
 
 
@@ -217,13 +219,15 @@ def as_markdown(result: dict) -> str:
                   for t in result["transport"]]
     return "\n".join([
         table(["N", "T", "pixels", "GPUs", *(f"{n}: PFLOP / s" for n in names)], rows), "",
-        f"Computed, not measured: no GPU takes part. Operations: counted on Stable Diffusion 1.5's U-Net, decoder and text encoder, CLIP "
-        f"ViT-H/14 and DINOv2 ViT-B/14, with guidance. Seconds: H100, {PEAK['H100'] / 1e12:.0f} TFLOP/s dense 16-bit, "
+        "Computed, not measured: no GPU takes part. Operations: counted on Stable Diffusion 1.5's U-Net, decoder and "
+        "text encoder, CLIP ViT-H/14 and DINOv2 ViT-B/14, with guidance. "
+        f"Seconds: H100, {PEAK['H100'] / 1e12:.0f} TFLOP/s dense 16-bit, "
         f"at {100 * result['utilisation']:.0f} % of the peak; that share is what the published "
         f"{PUBLISHED_SECONDS:.0f} s an iteration on {PUBLISHED_GPUS} A100 ({PEAK['A100'] / 1e12:.0f} TFLOP/s) amount "
         f"to, taken for {PUBLISHED_IMAGES} images and {PUBLISHED_STEPS} steps. As tuned: {100 * KEPT_TIMESTEPS:.0f} % "
-        f"of the timesteps carry gradient and the originals are painted already. GPUs split the images; exchanging the "
-        f"LoRA's gradient is left out. {PUBLISHED_ITERATIONS:,} iterations of the first row on one H100: {hours}.", "",
+        "of the timesteps carry gradient. All timesteps, as tuned: the originals are painted already. GPUs split the "
+        f"images; exchanging the LoRA's gradient is left out. "
+        f"{PUBLISHED_ITERATIONS:,} iterations of the first row on one H100: {hours}.", "",
         table(["N", "attributes", "joint classes", "transport, ms (measured, one core)"], transports), ""])
 
 

@@ -169,7 +169,7 @@ def take_step(run: Run) -> StepDone:
 
 
 def move(run: Run, prompts: int) -> str:
-    """Moves the adapter by the mean over the prompts of what lies in .grad, clipped; returns why not where it cannot."""
+    """Moves the adapter by .grad, the sum over the prompts: their mean, clipped. Returns why not where it cannot."""
     config = run.config
     reached = [p for p in run.parameters if p.grad is not None]  # of SDXL's first encoder, not the last layer
     run.share.sum_gradients(reached)

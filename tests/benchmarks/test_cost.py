@@ -9,8 +9,8 @@ from benchmarks import cost
 from fairness_core.config import FinetuneConfig
 
 CONFIG = FinetuneConfig(
-    model="tiny", prompts=("a nurse", "a chef", "a judge"), marginals={"gender": {"female": 0.5, "male": 0.5}}, lora_rank=2,
-    steps=3, images_per_prompt=4, prompts_per_step=2, sampling_steps=3, timesteps_per_update=1, noise_batches=1)
+    model="tiny", prompts=("a nurse", "a chef", "a judge"), marginals={"gender": {"female": 0.5, "male": 0.5}},
+    lora_rank=2, steps=3, images_per_prompt=4, prompts_per_step=2, sampling_steps=3, timesteps_per_update=1, noise_batches=1)
 PLAN = cost.Plan(-1.0, "gender", ("a pilot", "a singer"), 4, 2)
 
 

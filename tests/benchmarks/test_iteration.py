@@ -44,6 +44,7 @@ def test_the_floor_counts_the_passes_through_the_unet(result):
     assert operations[0] - operations[1] == 4 * 6 * forward_operations(), "images times passes"
     for way in result["ways"].values():
         assert way["floor"] == pytest.approx(way["operations"] / result["matrix_rate"])
+    assert result["sampling_limit"] == pytest.approx(operations[0] / (4 * 3 * forward_operations()))
 
 
 def forward_operations() -> int:

@@ -44,5 +44,5 @@ def test_the_table_is_computed_for_every_case():
     assert 0.1 < result["utilisation"] < 0.6
     for case in result["cases"]:
         found = list(case["operations"].values())
-        assert found == sorted(found, reverse=True), "published, all timesteps, as tuned"
+        assert found == sorted(found, reverse=True), "published, new originals, all timesteps, as tuned"
     assert "| 24 | 20 | 768 | 1 |" in scaling.as_markdown(result)
