@@ -34,7 +34,7 @@ def add_endpoints(runner: JobRunner, desk: Desk) -> None:
             targets: Percent per attribute and class, each attribute summing to 100, for example {"gender": {"female": 50, "male": 50}}. Attributes left out are not controlled.
             prompts: What to finetune on: built-in concepts such as "firefighter", or whole prompts.
             length: Short, Medium or Long.
-            model: A name from /models.
+            model: A name from /models; on a machine of your own also the folder or hub id of a Stable Diffusion.
             seed: The same seed and settings give the same run.
 
         Returns:

@@ -10,7 +10,11 @@ from fairness_core.results import PromptComparison
 
 @dataclass(frozen=True)
 class Engine:
-    """The engine's entry points. See fairness_core for their arguments; a model is opaque but for name and label."""
+    """The engine's entry points. See fairness_core for their arguments; a model is opaque but for name and label.
+
+    find_model: the entry of a model outside the registry, by folder or hub id; None where visitors are strangers, who
+    have no business with this machine's folders.
+    """
 
     available_models: Callable[[], list]
     load_model: Callable[[str], Any]
@@ -18,6 +22,7 @@ class Engine:
     finetune: Callable[..., Iterator[Event]]
     compare: Callable[..., Iterator[PromptComparison]]
     lab: Callable[..., Iterator[Any]]
+    find_model: Callable[[str], Any] | None = None
 
 
 def fairness_engine() -> Engine:
@@ -49,4 +54,4 @@ def fairness_engine() -> Engine:
         usable = registry.available_models()
         return [preset for kind in presets.KINDS for preset in presets.usable_presets(usable, kind)]
 
-    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab)
+    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for)

@@ -9,6 +9,7 @@ compare the same pictures before and after.
 """
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
+OWN_MODEL = " Or type the folder or hub id (owner/name) of any Stable Diffusion in diffusers' format."
 PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
 PRESET_DETAILS = "Each figure; assets/labour_statistics.yaml takes rows and sources of your own"
 JOINT = "Beyond each attribute alone: for example as many Black women as Black men. The table then counts, not the sliders."

@@ -1,6 +1,7 @@
 """Where the app runs: folders, address, limits, look."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from app.engine import Engine
@@ -21,6 +22,8 @@ def launch(engine: Engine) -> None:
     Space; 0: none), GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (7860).
     """
     limits = own_limits()
+    if limits:
+        engine = replace(engine, find_model=None)
     demo = build_app(engine, runs_folder(), RECORDED, Visitors(limits))
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
     try:

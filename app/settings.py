@@ -128,13 +128,14 @@ def as_prompt(text: str) -> str:
 
 
 def usable_model(name: str, engine: Engine) -> str:
-    """The name, when the model can be used here. Raises InputError that says why not."""
+    """The name, when the model can be used here. Raises InputError or ModelError that says why not."""
     entries = {entry.name: entry for entry in engine.available_models()}
-    if name not in entries:
+    if name not in entries and engine.find_model is None:
         raise InputError(f"Unknown model {name!r}: choose among {', '.join(entries)}.")
-    if entries[name].unavailable:
-        raise InputError(f"{entries[name].label} cannot be used here: {entries[name].unavailable}")
-    return name
+    entry = entries.get(name) or engine.find_model(str(name or "").strip())
+    if entry.unavailable:
+        raise InputError(f"{entry.label} cannot be used here: {entry.unavailable}")
+    return entry.name
 
 
 def number(values: dict[str, Any], name: str, low: float, high: float) -> float:

@@ -136,7 +136,9 @@ def build_target(page: Page, engine: Engine, first_config: FinetuneConfig) -> No
     title(1, "Choose a target")
     models = engine.available_models()
     usable = [(m.label, m.name) for m in models if not m.unavailable]
-    page["model"] = gr.Dropdown(usable, value=usable[0][1] if usable else None, label="Model", info=words.MODEL)
+    own = engine.find_model is not None
+    page["model"] = gr.Dropdown(usable, value=usable[0][1] if usable else None, label="Model", elem_id="model",
+                                info=words.MODEL + (words.OWN_MODEL if own else ""), allow_custom_value=own)
     gr.HTML(model_list(models))
     first = target_presets()[0]
     page["target_preset"] = gr.Dropdown([*(p.label for p in target_presets()), LABOUR, AS_IT_IS,

@@ -6,8 +6,10 @@ import pytest
 from fake_engine import fake_engine, fake_presets
 
 from app import settings
+from app.engine import fairness_engine
 from app.page_values import page_values
 from app.settings_text import InputError, as_token, as_yaml, from_token, parsed
+from fairness_core.attributes import ASSETS
 from fairness_core.config import FinetuneConfig
 from fairness_core.presets import load_presets
 from fairness_core.prompts import prompt_for
@@ -86,3 +88,14 @@ def test_foreign_text_is_refused_in_words(text):
 def test_damaged_links_are_refused_in_words(token):
     with pytest.raises(InputError):
         from_token(token)
+
+
+def test_any_stable_diffusion_by_its_folder_on_ones_own_machine(tmp_path):
+    engine = fairness_engine()
+    assert settings.usable_model(f" {ASSETS / 'mini'} ", engine) == str(ASSETS / "mini")
+    with pytest.raises(ValueError, match="holds no model_index.json"):
+        settings.usable_model(str(tmp_path), engine)
+    shared = replace(engine, find_model=None)
+    assert settings.usable_model("mini", shared) == "mini"
+    with pytest.raises(InputError, match="Unknown model"):
+        settings.usable_model(str(ASSETS / "mini"), shared)
