@@ -67,6 +67,8 @@ def save_memory(unet: nn.Module, vae: nn.Module, memory: Memory) -> None:
         unet.set_attention_slice("auto")
     if memory.vae_tiling:
         vae.enable_tiling()
+    if memory.images_at_once:
+        vae.enable_slicing()  # the decoder's maps are far larger than the U-Net's: one image at a time
     if memory.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
         vae.enable_gradient_checkpointing()

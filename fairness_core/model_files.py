@@ -9,7 +9,7 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 
-INDEX = "model_index.json"
+INDEX, CARD = "model_index.json", "README.md"
 PIPELINES = {"StableDiffusionPipeline": ("text_encoder", "unet", "vae"),
              "StableDiffusionXLPipeline": ("text_encoder", "text_encoder_2", "unet", "vae")}
 NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")
@@ -92,6 +92,8 @@ def download(repo: str) -> Path:
     try:
         from diffusers import DiffusionPipeline  # here: who only looks at the list of models need not wait for it
         folder = DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, **dict.fromkeys(NOT_NEEDED))
+        if CARD in names:
+            huggingface_hub.hf_hub_download(repo, CARD)  # its licence stays with the model
     except (OSError, ValueError, HTTPError) as error:
         raise ModelError(f"{repo} cannot be downloaded: {error}") from None
     return checked_folder(Path(folder))
@@ -113,7 +115,7 @@ def ask_hub(repo: str) -> huggingface_hub.ModelInfo:
 
 def licence_of_repo(repo: str, cached: Path | None, known: Mapping[str, Licence]) -> Licence:
     """What the model's card says; asks the hub unless the card is in the cache. Raises ModelError as ask_hub does."""
-    if cached and (cached / "README.md").is_file():
+    if cached and (cached / CARD).is_file():
         return licence_of_folder(cached, known)
     card = ask_hub(repo).card_data if cached is None else None
     return named_licence(getattr(card, "license", None), f"https://huggingface.co/{repo}", known)
@@ -121,7 +123,7 @@ def licence_of_repo(repo: str, cached: Path | None, known: Mapping[str, Licence]
 
 def licence_of_folder(folder: Path, known: Mapping[str, Licence]) -> Licence:
     """What the card in the folder says."""
-    card = folder / "README.md"
+    card = folder / CARD
     found = re.search(r"^license:\s*(\S+)", card.read_text(errors="replace"), re.MULTILINE) if card.is_file() else None
     return named_licence(found[1] if found else None, "", known)
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fairness_core.about import machine
-from fairness_core.commands.common import DONE, load_settings
+from fairness_core.commands.common import DONE, chosen_memory, load_settings
 from fairness_core.config import FinetuneConfig
 from fairness_core.evaluation import paint
 from fairness_core.events import StepDone
@@ -19,7 +19,7 @@ from fairness_core.training import finetune
 
 def run(options: Namespace) -> int:
     config = load_settings(options.config, options.set)
-    model = load_model(config.model)
+    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
     first, *others = timed_steps(model, replace(config, steps=options.steps + 1))
     usual = statistics.median(step.seconds - step.original_seconds for step in others)
     images = config.images_per_prompt * config.prompts_per_step

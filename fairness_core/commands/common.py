@@ -10,6 +10,8 @@ from pathlib import Path
 import yaml
 
 from fairness_core.config import ConfigError, FinetuneConfig, from_plain, read_yaml, to_plain
+from fairness_core.memory import Memory, changed_memory
+from fairness_core.models import entry_for
 from fairness_core.presets import load_preset
 from fairness_core.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
 
@@ -44,6 +46,11 @@ def changed(config: FinetuneConfig, changes: Sequence[str]) -> FinetuneConfig:
         except yaml.YAMLError:
             raise ConfigError(f"The value of {name} cannot be read: {value!r}.") from None
     return from_plain(plain)
+
+
+def chosen_memory(model: str, changes: Sequence[str]) -> Memory | None:
+    """The model's memory options with changes; None without any. Raises ConfigError, or ModelError for the model."""
+    return changed_memory(entry_for(model).memory, changes) if changes else None
 
 
 def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:

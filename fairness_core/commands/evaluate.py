@@ -6,7 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from fairness_core.about import About, machine
-from fairness_core.commands.common import DONE, INTERRUPTED, changed, chosen_prompts, load_settings, stoppable
+from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, chosen_prompts,
+                                           load_settings, stoppable)
 from fairness_core.config import ConfigError, FinetuneConfig
 from fairness_core.evaluation import compare
 from fairness_core.models import Model, load_model
@@ -23,7 +24,8 @@ def run(options: Namespace) -> int:
     prompts, targets = chosen_prompts(options.prompts, config), (config.target(), config.own_targets())
     scales = list(dict.fromkeys(options.guidance or [config.guidance_scale]))
     main = own_scale(options, config, scales)
-    model, folder = load_model(config.model), RunFolder(options.out)
+    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    folder = RunFolder(options.out)
     with stoppable("after this prompt; what was measured is kept.") as should_stop:
         for scale in [main, *(s for s in scales if s != main)]:
             place = folder if scale == main else guidance_folder(folder, scale)

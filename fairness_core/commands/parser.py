@@ -9,6 +9,7 @@ COMMANDS = {
     "generate": "paint images, with or without an adapter: PNG files and a contact sheet",
     "report": "write a run's report; of several runs, the tables of the paper as well",
     "convert": "an adapter of others (kohya's, the paper's) into this app's format, or any into kohya's",
+    "models": "what each model needs and whether it is here; downloads one once its licence is accepted",
     "bench": "time finetuning steps and sampling on this machine",
 }
 CONFIG = "settings: a preset (assets/presets/*.yaml) or a run's config.yaml"
@@ -29,6 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("source", type=Path, nargs="+", help="a .safetensors, .pth or .pt file; or one for each network")
     convert.add_argument("destination", type=Path, help="a new .safetensors file")
     convert.add_argument("--format", choices=("diffusers", "kohya"), default="diffusers", help="of the new file")
+    models = parsers["models"]
+    models.add_argument("--download", metavar="MODEL", help="a name of the list, or a Hugging Face id (owner/name)")
+    models.add_argument("--accept-licence", action="store_true", help="after it was shown without this")
     bench = parsers["bench"]
     add_config(bench, required=True)
     bench.add_argument("--steps", type=count, default=3, help="steps to time after the first (default: 3)")
@@ -66,6 +70,9 @@ def add_config(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--config", type=Path, required=required, help=CONFIG)
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE",
                         help="settings to change: learning_rate=0.001 losses.face=0.1")
+    parser.add_argument("--memory", nargs="+", default=[], metavar="NAME=VALUE",
+                        help="where GPU memory is short: images_at_once=1 gradient_checkpointing=true critics_on_cpu=true "
+                             "attention_slicing=true vae_tiling=true")
 
 
 def add_adapter(parser: argparse.ArgumentParser) -> None:

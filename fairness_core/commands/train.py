@@ -4,7 +4,7 @@ from argparse import Namespace
 from datetime import datetime
 
 from fairness_core.about import About, machine
-from fairness_core.commands.common import DONE, INTERRUPTED, changed, load_settings, stoppable
+from fairness_core.commands.common import DONE, INTERRUPTED, changed, chosen_memory, load_settings, stoppable
 from fairness_core.config import ConfigError, FinetuneConfig
 from fairness_core.events import Event, Finished, Saved, Started, StepDone
 from fairness_core.models import load_model
@@ -16,7 +16,7 @@ from fairness_core.training import finetune
 def run(options: Namespace) -> int:
     folder = RunFolder(options.out)
     config = settings(options, folder)
-    model = load_model(config.model)
+    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
     with stoppable("after this step; what was learned is kept.") as should_stop:
         for event in finetune(model, config, folder.path, should_stop=should_stop, resume=options.resume):
             append_event(folder, event)

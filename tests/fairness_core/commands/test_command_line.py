@@ -29,7 +29,7 @@ SMALL = dict(prompts=["a nurse", "a chef"], marginals={"gender": {"female": 0.5,
 def tiny(monkeypatch):
     model = tiny_model()
     for command in ("train", "evaluate", "generate", "bench"):
-        monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", lambda name: model)
+        monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", lambda name, **options: model)
     return model
 
 
@@ -160,7 +160,7 @@ def test_wrong_words_are_refused_with_the_usage(words, capsys):
 
 
 def test_a_bug_is_not_hidden(config, tmp_path, monkeypatch):
-    def broken(name):
+    def broken(name, **options):
         raise ValueError("a bug")
 
     monkeypatch.setattr("fairness_core.commands.train.load_model", broken)

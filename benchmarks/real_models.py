@@ -1,0 +1,230 @@
+"""Full-size Stable Diffusion 1.5, 2.1 and XL with random weights: does a training step fit, and how long does it take?
+
+python -m benchmarks.real_models --models sd15 sd21 sdxl --images 24 --out folder
+Needs a GPU, and says so where there is none. Prints a Markdown table of seconds and peak memory of the second step.
+python -m benchmarks.real_models --plan
+Needs none: computes from the architectures what weights and the backward pass take; assets/models.yaml is from there.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPTokenizer
+
+from benchmarks import architectures
+from benchmarks.architectures import ARCHITECTURES, Architecture, build
+from benchmarks.iteration import machine, table
+from benchmarks.memory import peak_megabytes
+from fairness_core import training
+from fairness_core.attributes import ASSETS
+from fairness_core.config import FinetuneConfig
+from fairness_core.critics import Critics, load_critics
+from fairness_core.critics.encoders import ClipEncoder, PooledEncoder
+from fairness_core.critics.preprocess import Preprocess
+from fairness_core.faces import Faces
+from fairness_core.memory import GIGABYTE, Memory, save_memory
+from fairness_core.models import Model, entry_for, prepare_for_speed
+from fairness_core.precision import fast_precision
+
+NO_GPU = ("This machine has no GPU: nothing was measured. Run it where there is one; --plan computes here what weights and "
+          "the backward pass take.")
+PROMPT = "a nurse's face"
+VIEW = Preprocess((224, 224), None, (0.5,) * 3, (0.5,) * 3)
+RESERVE = 1.2  # of what is computed: CUDA's own part, the networks' outputs in float32, and gaps between blocks
+
+
+class MiddleFace:
+    """Random weights paint no faces: every image is said to have one in its middle."""
+
+    def __call__(self, images: Tensor) -> Faces:
+        size = images.shape[-1]
+        box = torch.tensor([0.25, 0.25, 0.75, 0.75], device=images.device) * size
+        return Faces(torch.ones(len(images), dtype=torch.bool, device=images.device), box.expand(len(images), 4))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES))
+    parser.add_argument("--images", type=int, default=24, help="images a step")
+    parser.add_argument("--sampling-steps", type=int, default=20)
+    parser.add_argument("--plan", action="store_true", help="compute the memory needed instead of measuring")
+    parser.add_argument("--out", type=Path, help="folder for real_models.json")
+    args = parser.parse_args(arguments)
+    if args.plan:
+        print(as_plan({name: plan(ARCHITECTURES[name]) for name in args.models}))
+        return
+    if not torch.cuda.is_available():
+        sys.exit(NO_GPU)
+    measured = {}
+    for name in args.models:
+        measured[name] = measure(random_model(name, torch.device("cuda")), args.images, args.sampling_steps)
+        torch.cuda.empty_cache()
+    print(as_table(measured, args.images, args.sampling_steps))
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"machine": machine(torch.device("cuda")), "models": measured}, indent=1)
+        (args.out / "real_models.json").write_text(text)
+
+
+# ---------------------------------------------------------------- measured
+
+def random_model(name: str, device: torch.device) -> Model:
+    """The registry's model with random weights, and CLIP ViT-H/14 and DINOv2 ViT-B/14 as critics, random, too."""
+    of, entry, precision = ARCHITECTURES[name], entry_for(name), fast_precision(device)
+    tokenizer = CLIPTokenizer.from_pretrained(ASSETS / "mini" / "tokenizer", model_max_length=77)
+    unet = build(lambda: architectures.unet(of), device, precision)
+    vae = build(lambda: architectures.vae(of), device, torch.float32)
+    encoder = build(lambda: architectures.text_encoder(of), device, precision)
+    second = build(lambda: architectures.text_encoder_2(of), device, precision) if of.text_encoder_2 else None
+    prepare_for_speed(unet, vae, device)
+    save_memory(unet, vae, entry.memory)
+    return Model(entry, tokenizer, encoder, unet, vae, architectures.scheduler(of), random_critics(device), device,
+                 precision, tokenizer if second else None, second, True, entry.memory)
+
+
+def random_critics(device: torch.device) -> Critics:
+    critics = load_critics(ASSETS / "mini", device)
+    clip = build(architectures.clip_huge, device, torch.float32)
+    dino = build(architectures.dino_base, device, torch.float32)
+    return replace(critics, detector=MiddleFace(), encoders={
+        "clip": ClipEncoder(clip, VIEW, None), "dino": PooledEncoder(dino, VIEW)})
+
+
+def measure(model: Model, images: int, sampling_steps: int) -> dict[str, float]:
+    """Seconds and peak memory of the second step: the first one warms up."""
+    config = FinetuneConfig(
+        model=model.name, prompts=(PROMPT,), marginals={"gender": {"female": 0.5, "male": 0.5}}, images_per_prompt=images,
+        sampling_steps=sampling_steps, timesteps_per_update=0, guidance_scale=model.entry.guidance_scale, lora_rank=50,
+        noise_batches=0)
+    run = training.start(model, config)
+    if skipped := training.take_step(run).skipped:
+        raise RuntimeError(f"{model.label}: {skipped}")
+    held = torch.cuda.memory_allocated(model.device) if model.device.type == "cuda" else 0
+    started = time.perf_counter()
+    work = peak_megabytes(lambda: training.take_step(run), model.device)
+    return {"seconds": time.perf_counter() - started, "weights_gb": held / GIGABYTE,
+            "peak_gb": (held + work * 2**20) / GIGABYTE}
+
+
+def as_table(measured: dict[str, dict], images: int, sampling_steps: int) -> str:
+    rows = [[ARCHITECTURES[name].label, str(ARCHITECTURES[name].resolution), *(f"{m[k]:.1f}" for k in m)]
+            for name, m in measured.items()]
+    on = machine(torch.device("cuda"))
+    return "\n".join([table(["random weights", "pixels", "seconds a step", "GB held", "GB at the peak"], rows), "",
+                      f"{images} images, {sampling_steps} sampling steps, all of which carry gradient, originals painted in "
+                      f"the step; {on['device']}, torch {on['torch']}."])
+
+
+# ---------------------------------------------------------------- computed
+
+@dataclass(frozen=True)
+class Plan:
+    """GB. unet: what one image's guided prediction keeps for its backward pass; decoder: what one image's keeps, in
+    float32; critics: weights of CLIP ViT-H/14 and DINOv2 ViT-B/14, and what two images keep in them.
+    """
+
+    weights: float
+    critics: float
+    unet: float
+    decoder: float
+    judging: float
+
+    @property
+    def compare(self) -> float:
+        """The largest maps of a decoder of one image are about a fifth of what it keeps for a backward pass."""
+        return RESERVE * (self.weights + self.critics + self.decoder / 5)
+
+    def finetune(self, images_at_once: int) -> float:
+        return RESERVE * (self.weights + self.critics + max(images_at_once * self.unet, self.decoder + self.judging))
+
+
+def plan(of: Architecture) -> Plan:
+    """Everything on the meta device: shapes without numbers."""
+    meta, half = torch.device("meta"), torch.bfloat16
+    unet, vae = (build(lambda: make(of), meta, dtype) for make, dtype in
+                 ((architectures.unet, half), (architectures.vae, torch.float32)))
+    encoders = [build(lambda: architectures.text_encoder(of), meta, half)]
+    if of.text_encoder_2:
+        encoders.append(build(lambda: architectures.text_encoder_2(of), meta, half))
+    critics = [build(make, meta, torch.float32) for make in (architectures.clip_huge, architectures.dino_base)]
+    side = of.unet["sample_size"]
+    added = {"added_cond_kwargs": {"text_embeds": torch.zeros(2, 1280, device=meta, dtype=half),
+                                   "time_ids": torch.zeros(2, 6, device=meta, dtype=half)}} if of.text_encoder_2 else {}
+
+    def predict() -> Tensor:
+        prompts = torch.zeros(2, 77, of.unet["cross_attention_dim"], device=meta, dtype=half, requires_grad=True)
+        latents = torch.zeros(2, 4, side, side, device=meta, dtype=half)
+        return unet(latents, torch.zeros((), device=meta), prompts, **added).sample
+
+    def look(network: nn.Module) -> Callable[[], Tensor]:
+        pixels = torch.zeros(2, 3, 224, 224, device=meta, requires_grad=True)
+        return lambda: network(pixels).last_hidden_state
+
+    def decode() -> Tensor:
+        return vae.decode(torch.zeros(1, 4, side, side, device=meta, requires_grad=True)).sample
+
+    clip, dino = critics
+    return Plan(sum(map(weight, (unet, vae, *encoders))), sum(map(weight, critics)), kept(predict, unet), kept(decode, vae),
+                kept(look(clip.vision_model), clip) + kept(look(dino), dino))
+
+
+def weight(network: nn.Module) -> float:
+    return sum(p.numel() * p.itemsize for p in network.parameters()) / GIGABYTE
+
+
+def place(tensor: Tensor) -> int:
+    """Tells storages apart: a linear layer keeps a turned view of its weights."""
+    return tensor.untyped_storage()._cdata
+
+
+class Attention(torch.autograd.Function):
+    """What fused attention keeps: its inputs and its result, not the weights between every two places."""
+
+    @staticmethod
+    def forward(context, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        result = query.new_empty(*query.shape[:-1], value.shape[-1])
+        context.save_for_backward(query, key, value, result)
+        return result
+
+
+def kept(forward: Callable[[], Tensor], network: nn.Module) -> float:
+    """GB that autograd keeps for the backward pass, the network's weights left out; every storage once."""
+    weights = {place(p) for p in network.parameters()}
+    storages: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if place(tensor) not in weights:
+            storages[place(tensor)] = tensor
+        return tensor
+
+    own = F.scaled_dot_product_attention
+    F.scaled_dot_product_attention = lambda query, key, value, **options: Attention.apply(query, key, value)
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            forward()
+    finally:
+        F.scaled_dot_product_attention = own
+    return sum(tensor.untyped_storage().nbytes() for tensor in storages.values()) / GIGABYTE
+
+
+def as_plan(plans: dict[str, Plan]) -> str:
+    rows = [[ARCHITECTURES[name].label, str(ARCHITECTURES[name].resolution), *(f"{v:.1f}" for v in asdict(p).values()),
+             f"{p.compare:.0f}", f"{p.finetune(entry_for(name).memory.images_at_once):.0f}"] for name, p in plans.items()]
+    head = ["GB, computed", "pixels", "weights", "critics", "U-Net, an image", "decoder, an image", "critics' backward",
+            "to compare", "to finetune"]
+    return "\n".join([table(head, rows), "", "Half-precision U-Net and text encoders, float32 decoder and critics (CLIP "
+                      "ViT-H/14, DINOv2 ViT-B/14), decoder by single images, U-Net by as many as assets/models.yaml says and without "
+                      "gradient checkpointing (with it, less); "
+                      f"{RESERVE:g} times what is computed from the architectures. Not measured."])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Full-size architectures without weights, and the same step on small ones."""
+
+import pytest
+import torch
+from small_pipelines import loaded, saved
+from torch import nn
+
+from benchmarks import architectures, real_models
+from benchmarks.architectures import ARCHITECTURES, build
+from fairness_core.models import entry_for
+
+# as the hub counts the parameters of the published files
+PUBLISHED = {"sd15": {"unet": 859_520_964, "text_encoder": 123_060_480},
+             "sd21": {"unet": 865_910_724, "text_encoder": 340_387_840},
+             "sdxl": {"unet": 2_567_463_684, "text_encoder": 123_060_480, "text_encoder_2": 694_659_840}}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_architectures_are_the_published_ones(name):
+    for part, parameters in PUBLISHED[name].items():
+        network = build(lambda: getattr(architectures, part)(ARCHITECTURES[name]), torch.device("meta"), torch.float16)
+        assert sum(p.numel() for p in network.parameters()) == parameters
+        assert {p.dtype for p in network.parameters()} == {torch.float16}
+    decoder = build(lambda: architectures.vae(ARCHITECTURES[name]), torch.device("meta"), torch.float32)
+    assert sum(p.numel() for p in decoder.parameters()) == 83_653_863
+
+
+def test_without_a_gpu_it_says_so(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="no GPU: nothing was measured"):
+        real_models.main([])
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sd21", "sdxl"])
+def test_a_step_is_measured(kind, tmp_path):
+    figures = real_models.measure(loaded(saved(kind, tmp_path)), images=2, sampling_steps=2)
+    assert figures["seconds"] > 0 and figures["peak_gb"] >= 0
+
+
+def test_what_is_kept_for_the_backward_pass_is_counted_once_and_without_weights():
+    with torch.device("meta"):
+        layer, first = nn.Linear(1000, 500, bias=False).requires_grad_(False), torch.zeros(250, 1000, requires_grad=True)
+    assert real_models.kept(lambda: layer(first), layer) == 0, "a frozen layer needs its weights only"
+    assert real_models.kept(lambda: (first * first).square(), layer) == pytest.approx(2 * 250 * 1000 * 4 / 1e9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_registry_says_what_is_computed(name):
+    entry, plan = entry_for(name), real_models.plan(ARCHITECTURES[name])
+    assert entry.resolution == ARCHITECTURES[name].resolution
+    assert entry.compare_gb == pytest.approx(plan.compare, abs=1)
+    assert entry.finetune_gb == pytest.approx(plan.finetune(entry.memory.images_at_once), abs=1)
+    text = real_models.as_plan({name: plan})
+    assert "Not measured" in text and f"{plan.compare:.0f}" in text
