@@ -165,9 +165,8 @@ def critics_folder(entry: ModelEntry) -> Path:
 
 
 def networks_of(critics: Critics) -> list[nn.Module]:
-    """Every network of the critics once; not the face detector, which is small."""
-    parts = (critics.classifier, critics.evaluator, critics.face_embedder, *critics.encoders.values(),
-             *(critics.measuring or {}).values())
+    """Every network of the critics once; not the face detector, which is small, nor what only measures and waits."""
+    parts = (critics.classifier, critics.evaluator, critics.face_embedder, *critics.encoders.values())
     return list({id(part): part for part in parts if isinstance(part, nn.Module)}.values())
 
 

@@ -32,7 +32,10 @@ def from_kohya(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
             down, up = tensors[f"{layer}.lora_down.weight"], tensors[f"{layer}.lora_up.weight"]
         except KeyError:
             raise AdapterError(f"{layer} lacks one of its two matrices: the file is not whole.") from None
-        scale = float(tensors.get(f"{layer}.alpha", len(down))) / len(down)
+        alpha = tensors.get(f"{layer}.alpha", torch.tensor(down.shape[:1]))
+        if not down.numel() or alpha.numel() != 1:
+            raise AdapterError(f"{layer} has no rank, or more than one alpha: the file is not whole.")
+        scale = float(alpha) / len(down)
         plain |= {f"{layer}.lora_down.weight": down, f"{layer}.lora_up.weight": up * scale}
     try:
         named, _ = StableDiffusionXLPipeline.lora_state_dict(plain, unet_config=SDXL)

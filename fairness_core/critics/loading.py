@@ -1,5 +1,6 @@
 """Critics from a folder: the built-in model's own, or those that a critics.yaml names."""
 
+import logging
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fairness_core.critics.face_recognition import build_face_bank, load_facenet
 from fairness_core.critics.hub import inside, locate
 from fairness_core.critics.protocols import Critics, CriticsError
 from fairness_core.faces import MtcnnDetector
+from fairness_core.memory import keep_on_cpu
 
 CRITICS_FILE = "critics.yaml"
 
@@ -22,9 +24,10 @@ CRITICS_FILE = "critics.yaml"
 class CriticsChoice:
     """A critics.yaml: every name is a folder or file beside it, or a repository of the hub ("owner/name@revision").
 
-    clip, dino, classifier: trained against. measuring_clip, measuring_dino: larger ones that only measure; left out,
-    the same measure. evaluator: classifiers that only measure. classifier, evaluator: see load_classifiers.
-    face_weights: of InceptionResnetV1; portraits: a folder of pictures that show what real faces look like.
+    clip, dino, classifier: trained against. measuring_clip, measuring_dino: larger ones that only measure, and whose
+    weights wait in the computer's memory meanwhile; left out, the same measure. evaluator: classifiers that only
+    measure. classifier, evaluator: see load_classifiers. face_weights: of InceptionResnetV1; portraits: a folder of
+    pictures that show what real faces look like.
     """
 
     folder: Path
@@ -81,14 +84,18 @@ def chosen_critics(choice: CriticsChoice, device: torch.device) -> Critics:
     detector = MtcnnDetector(device)
     embedder = load_facenet(inside(choice.folder, choice.face_weights, "face_weights")).to(device)
     bank = build_face_bank(inside(choice.folder, choice.portraits, "portraits"), detector, embedder, device)
+    if bank.without_face:
+        logging.getLogger(__name__).warning("No face found in %s: left out.", ", ".join(bank.without_face))
     classifier = load_classifiers(choice.classifier, choice.folder, "classifier").to(device)
     evaluator = load_classifiers(choice.evaluator, choice.folder, "evaluator").to(device)
     encoders = {"clip": load_clip(locate(choice.clip, choice.folder, "clip")).to(device),
                 "dino": load_pooled(locate(choice.dino, choice.folder, "dino")).to(device)}
     measuring = dict(encoders)
     if choice.measuring_clip:
-        measuring["clip"] = load_clip(locate(choice.measuring_clip, choice.folder, "measuring_clip")).to(device)
+        measuring["clip"] = load_clip(locate(choice.measuring_clip, choice.folder, "measuring_clip"))
+        keep_on_cpu(measuring["clip"], device)
     if choice.measuring_dino:
-        measuring["dino"] = load_pooled(locate(choice.measuring_dino, choice.folder, "measuring_dino")).to(device)
+        measuring["dino"] = load_pooled(locate(choice.measuring_dino, choice.folder, "measuring_dino"))
+        keep_on_cpu(measuring["dino"], device)
     return Critics(detector, classifier, evaluator, embedder, bank.embeddings, encoders,
                    measuring["clip"].text_features, measuring)

@@ -63,6 +63,15 @@ def test_published_lora_paints_the_same(tmp_path, tune):
     assert {p.name for p in tmp_path.iterdir()} == {*(p.name for p in sources), "converted.safetensors", "own"}
 
 
+def test_files_of_the_diffusers_of_that_time_are_read_too(tmp_path):
+    """The same names behind the network's, both networks in one file."""
+    own = trained("both", tmp_path / "own")
+    save_file({("unet." if ".processor." in name else "text_encoder.") + name: value
+               for name, value in published_names(load_file(own)).items()}, tmp_path / "old.safetensors")
+    convert([tmp_path / "old.safetensors"], tmp_path / "converted.safetensors")
+    assert torch.equal(pictures(tmp_path / "converted.safetensors"), pictures(own))
+
+
 def test_published_lora_counts_as_in_the_papers_code(tmp_path):
     """There a layer gives W x + up(down(x)): merged into the weights by hand."""
     tensors = published_names(load_file(trained("text_encoder", tmp_path)))
@@ -185,6 +194,9 @@ def test_a_damaged_state_dict_says_so(published, tmp_path, damage, says):
     (lambda t: {n: v[:1] if "fc1" in n and "down" in n else v for n, v in t.items()}, "one rank"),
     (lambda t: {"token_embedding.weight": torch.ones(1, 4), "position_embedding.weight": torch.ones(1)}, "no tokens"),
     (lambda t: {"lora_te_a.lora_down.weight": torch.ones(2, 2)}, "lacks one of its two matrices"),
+    (lambda t: {f"lora_te_a.lora_{half}.weight": torch.ones(0, 0) for half in ("down", "up")}, "no rank"),
+    (lambda t: {f"lora_te_a.lora_{half}.weight": torch.tensor(1.0) for half in ("down", "up")}, "no rank"),
+    (lambda t: {f"lora_te_a.{n}": torch.ones(2, 2) for n in ("lora_down.weight", "lora_up.weight", "alpha")}, "alpha"),
     (lambda t: {"lora_unet_a.hada_w1_a": torch.ones(2, 2)}, "hada_w1_a is no part of plain LoRA"),
     (lambda t: {"lora_unet_a.lora_down.weight": torch.ones(2, 2), "lora_unet_a.lora_up.weight": torch.ones(2, 2),
                 "lora_unet_a.dora_scale": torch.ones(2)}, "dora_scale is no part of plain LoRA"),

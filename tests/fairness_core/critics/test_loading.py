@@ -7,6 +7,7 @@ import pytest
 import torch
 import yaml
 from fakes import FixedDetector, tiny_model
+from PIL import Image
 
 from fairness_core.attributes import ASSETS
 from fairness_core.config import FinetuneConfig
@@ -44,6 +45,22 @@ def test_the_larger_clip_measures_and_the_smaller_one_trains(critics, images):
     assert critics.encoders["clip"](images).shape == (2, 16)
     assert critics.measure("clip", images).shape == critics.text_features(["a", "b"]).shape == (2, 24)
     assert torch.equal(critics.measure("dino", images), critics.encoders["dino"](images))
+
+
+def test_weights_that_only_measure_wait_elsewhere(critics):
+    on_device = {name: {p.device.type for p in encoder.parameters() if p.numel() > 1}
+                 for name, encoder in (("larger", critics.measuring["clip"]), ("trained", critics.encoders["clip"]))}
+    assert on_device == {"larger": {"meta"}, "trained": {"cpu"}}
+
+
+def test_portraits_without_a_face_are_told(checkpoints, tmp_path, caplog):
+    for name in ("facenet.safetensors", "clip", "dino", "gender", "race"):
+        copy = shutil.copytree if (checkpoints / name).is_dir() else shutil.copy
+        copy(checkpoints / name, tmp_path / name)
+    shutil.copytree(checkpoints / "portraits", tmp_path / "portraits")
+    Image.new("RGB", (64, 64)).save(tmp_path / "portraits" / "dark.png")
+    load_critics(rewritten(checkpoints, tmp_path, measuring_clip=None), CPU)
+    assert "No face found in dark.png: left out." in caplog.text
 
 
 def test_a_finetune_and_a_comparison_run_with_them(critics, tmp_path):
