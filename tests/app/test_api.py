@@ -9,6 +9,11 @@ from fake_engine import fake_engine
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+CONTRACT = {
+    "/models": "", "/status": "job_id", "/stop": "job_id", "/report": "job_id [format]",
+    "/finetune": "targets prompts [length] [model] [seed]",
+    "/compare": "prompts [images] [seed] [job_id] [model] [strength] [wait_seconds]",
+    "/audit": "prompts [targets] [tolerance] [images] [seed] [job_id] [model] [strength] [wait_seconds]"}
 PARITY = {"gender": {"female": 50, "male": 50}}
 
 
@@ -27,11 +32,15 @@ def wait(client: Client, job_id: str, *states: str, seconds: float = 60) -> dict
 
 def test_only_documented_endpoints_are_public(client):
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
-    assert set(endpoints) == {"/models", "/finetune", "/status", "/stop", "/compare", "/audit", "/report"}
-    assert [p["parameter_name"] for p in endpoints["/finetune"]["parameters"]] == [
-        "targets", "prompts", "length", "model", "seed"]
+    assert {name: " ".join(map(told, endpoint["parameters"])) for name, endpoint in endpoints.items()} == CONTRACT
     for endpoint in endpoints.values():
         assert endpoint["description"]
+
+
+def told(parameter: dict) -> str:
+    """The parameter's name; in brackets when it may be left out."""
+    name = parameter["parameter_name"]
+    return f"[{name}]" if parameter["parameter_has_default"] else name
 
 
 def test_models(client):
