@@ -8,6 +8,9 @@ Ask a model for “a firefighter” and see who it paints. Choose who *should* b
 compare the same pictures before and after.
 """
 
+STEPS = """<nav class="steps" aria-label="Steps of this page"><a href="#step-1">1 Target</a><a href="#step-2">2 Finetune</a>
+<a href="#step-3">3 Before and after</a></nav>"""
+
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 OWN_MODEL = " Or type the folder or hub id (owner/name) of any Stable Diffusion in diffusers' format."
 PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
@@ -41,6 +44,10 @@ SHOWN_PROMPT = "★ marks a prompt that was not finetuned on."
 SHOWN_BARS = "Bars beside each picture: how sure the classifier is of each class. Letters are the first of each class."
 PLOT_CLASS = "Whose share is plotted, prompt by prompt."
 SORT = "Order of the prompts, from top to bottom."
+CURVES = """A dot is one step, the line their running mean. <b>Alignment</b>: how far the faces are from the classes that the
+target asks for. <b>Semantics</b>: how much else in the picture changed. <b>Face</b>: how unreal faces became. <b>Total</b>:
+their weighted sum, which training lowers. <b>Distance</b>: the share of a step's faces that would have to change class (0:
+target reached)."""
 FILM_STEP = "The same noises after fewer steps; at 100 it follows the run as it goes on."
 KEEP = "A copy of the averaged adapter as it is now, which later steps do not change."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
@@ -49,8 +56,8 @@ PICTURE_NUMBER = "The same number is the same noise, before and after, and whene
 CORRECT = ("A classifier errs. Say what you see in the picture chosen above: every figure on this page and in the "
            "downloads is computed anew, and your correction is kept with the comparison.")
 OTHER_PROMPTS = "Concepts, or any words of your own (press Enter after each). They join the prompts above, with as many images."
-OUTCOMES = ("Shares of each class before (hollow) and after (filled), with the target dotted; faces of which the classifier "
-            "is unsure and pictures without a face stand apart.")
+OUTCOMES = ("Shares of each class before (hollow) and after (filled), with the target dotted. Faces of which the classifier "
+            "is unsure stand apart and count in their likeliest class too; pictures without a face count in none.")
 JOINT_PLOT = "How often two attributes are perceived together; the target is shown when both are controlled."
 
 MUST_NOT_MOVE = """
@@ -79,8 +86,8 @@ LAB = """
 ## Gradient lab
 Why does finetuning through the sampler need an adjusted gradient? Here the model learns to paint one fixed picture, with
 three gradients on the same noises. **Naive**: through every step, each multiplied by all later ones. **Unscaled**: each
-step on its own, weighted as the scheduler weights it. **Adjusted**: each step on its own, all weighted alike. Left, what
-each of them learns; right, how large a share every step of the sampler has in the gradient.
+step on its own, weighted as the scheduler weights it. **Adjusted**: each step on its own, all weighted alike. The first
+figure shows what each of them learns, the second how large a share every step of the sampler has in the gradient.
 """
 LAB_PROMPT = "What the model paints while it learns."
 LAB_TARGET = "The one picture it should come to resemble."
@@ -105,7 +112,8 @@ HUB_NAME = "Your name on the hub, a slash, a name for the repository; made when 
 HUB_TOKEN = "One with write access. It is used once, for this upload, and neither stored nor logged."
 LOOK_AT = "Settings, curves, pictures and downloads of one run."
 DELETE = "Its adapter, pictures and figures are removed for good."
-EMPTY_RUNS = "No runs yet. Press Start on the Balance page: each run is kept, and listed here to be opened again."
+EMPTY_RUNS = """<div class="empty"><strong>No runs yet.</strong><br>Press <em>Start</em> on the Balance page: each run is kept,
+and listed here to be opened again.</div>"""
 
 ABOUT = """
 ## What this does
@@ -126,6 +134,18 @@ ICLR 2024 ([arXiv 2311.07604](https://arxiv.org/abs/2311.07604)). This is an ind
   they can be studied. What holds for it need not hold for other models.
 - **Small numbers mislead.** With 16 images a fair model looks biased by chance: intervals and floors are shown for this.
 - A balanced picture is a choice, not a fact about the world: say who chose the target, and why.
+
+## Words on this page
+- **Prompt**: the words a picture is painted from. **Concept**: who they ask for, as “nurse”. **Held out**, ★: a prompt that
+  was not finetuned on; it shows whether a change carries over.
+- **Noise**: what a picture is painted from, made from the seed and the picture's number; same noise, same composition.
+- **Step**: one update of the adapter. **Sampling step**: one of the few strokes in which noise becomes a picture.
+- **Adapter** (LoRA): the small file that a finetune makes; the model itself stays as it is. **Strength**: how much of it counts.
+- **95 % interval**: the shares that would not be surprising given what was counted. **Floor**: what chance alone makes of a
+  perfectly fair model with so few pictures.
+- **Bias**: how unequal the classes are, 0 to 1. **Distance**: the share of pictures that would have to change class to meet
+  the target. A target counts as **reached** when the whole interval of the distance is below 10 %.
+- **CLIP-T, CLIP-I, DINO**: likeness by two image models, of a picture with its prompt (T) or with its original (I, DINO).
 
 ## To cite
 Cite the method:

@@ -23,6 +23,7 @@ from app.render import offer
 from app.runs_room import RunsRoom
 from app.settings_room import SettingsRoom
 from app.target_room import TargetRoom
+from app.theme import GO_TO_STEP
 from app.visitors import Visitors
 
 
@@ -30,7 +31,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
     """The page on an engine. runs_root: where runs are kept; recorded_root: runs that ship with the app; visitors:
     what each of them may ask for, without limits unless given.
 
-    The job runner is at `.runner`, for a clean shutdown.
+    The job runner is at `.runner`, for a clean shutdown; `.first_look()` draws what everyone sees first.
     """
     runner = JobRunner(engine, runs_root, recorded_root, visitors)
     desk = Desk(runner)
@@ -43,9 +44,10 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         page["job_id"] = gr.Textbox("", visible=False)
         page["seen"] = gr.State({})
         page["timer"] = gr.Timer(1.0, active=False)  # the page loads first, then it polls
-        with gr.Tabs() as page["tabs"]:
+        with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
             with gr.Tab("Balance", id="balance"):
                 page["banner"] = gr.HTML("", elem_id="banner")
+                gr.HTML(words.STEPS, js_on_load=GO_TO_STEP)
                 with gr.Row(equal_height=False):
                     with gr.Column(scale=4, min_width=340):
                         target.build(page)
@@ -66,6 +68,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         demo.load(loader(page, desk, shared, classroom), [page[n] for n in page.view_inputs], list(page.values()), **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
+    demo.first_look = lambda: desk.refresh({name: page[name].value for name in page.view_inputs} | {"seen": {}})
     return demo
 
 

@@ -15,7 +15,10 @@ from fairness_core.results import PromptComparison
 MARKS = {"reached": ("✓ Target reached", "reached"), "not yet": ("✗ Not yet", "not-yet"),
          "cannot tell": ("? Cannot tell", "unclear")}
 GROUPS = {"all": "all prompts", "trained on": "finetuned on", "not trained on": "not finetuned on ★"}
-HEADINGS = ("Perceived", "Bias before", "after", "floor", "Distance before", "after", "floor")
+TERMS = {"Bias": "How unequal the classes are: 0, all as frequent; 1, only one is seen",
+         "Distance": "Share of the faces that would have to change class to meet the target; 0: reached"}
+FLOOR = "What a perfectly fair model would score with so few images, by chance alone"
+COLUMNS = tuple(f"{term} {which}" for term in TERMS for which in ("before", "after", "floor"))
 
 
 def target_share(config: FinetuneConfig, attribute: str, class_name: str,
@@ -73,10 +76,12 @@ def table(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> st
     measured = [row for row in rows(comparisons, config) if row["controlled"] or row["group"] == "all"]
     if not measured:
         return '<div class="note">No target, so there is no bias to measure against.</div>'
-    head = "".join(f'<th scope="col">{h}</th>' for h in HEADINGS)
+    heads = "".join(f'<th scope="col"><abbr title="{told}">{term}</abbr> before</th><th scope="col">after</th>'
+                    f'<th scope="col"><abbr title="{FLOOR}">floor</abbr></th>' for term, told in TERMS.items())
     body = "".join(row_html(row) for row in measured)
-    return (f'<div class="scroll" tabindex="0" role="group" aria-label="Measures"><table class="measures">'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{kept(measured[0])}")
+    return (f'<div class="scroll" tabindex="0" role="group" aria-label="Measures"><table class="measures stack">'
+            f'<thead><tr><th scope="col">Perceived</th>{heads}</tr></thead>'
+            f"<tbody>{body}</tbody></table></div>{kept(measured[0])}")
 
 
 def kept(row: dict) -> str:
@@ -102,7 +107,12 @@ def row_html(row: dict) -> str:
              with_interval(row, "distance_before"), with_interval(row, "distance_after"),
              figure(row["distance_floor"])]
     mean = ' class="mean"' if row["group"] == "all" else ""
-    return f"<tr{mean}>{first}{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
+    return f"<tr{mean}>{first}{stacked_cells(COLUMNS, cells)}</tr>"
+
+
+def stacked_cells(columns: Sequence[str], cells: Sequence[str]) -> str:
+    """Cells that name their column where a telephone has no room for the table's head."""
+    return "".join(f'<td data-label="{column}">{cell}</td>' for column, cell in zip(columns, cells, strict=True))
 
 
 def figure(value: float | None) -> str:

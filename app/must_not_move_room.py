@@ -8,6 +8,7 @@ from app import help as words
 from app import pictures, render, settings
 from app.handlers import Desk
 from app.job_files import Failure, JobError, JobRequest, JobView
+from app.measures import stacked_cells
 from app.page import Page, Piece, Updates, Values
 from app.text import plain
 from app.theme import ENLARGE
@@ -18,6 +19,7 @@ from fairness_core.plots import concept_name
 CHECK, IMAGES = "check", 16
 MARKS = {"kept": ("✓ Kept", "reached"), "moved": ("✗ Moved", "not-yet"), "improved": ("↑ Clearer now", "reached"),
          "absent": ("– Not painted before either", "unclear"), "cannot tell": ("? Cannot tell", "unclear")}
+COLUMNS = ("Says", "Agree before", "Agree after", "Changed", "CLIP-I")
 
 
 class MustNotMoveRoom:
@@ -99,10 +101,10 @@ def moved_table(results: Sequence[Moved]) -> str:
     if not results:
         return words.EMPTY_MOVED
     lines = "".join(map(moved_line, results))
-    heads = "".join(f'<th scope="col">{h}</th>' for h in ("Prompt", "Says", "Agree before", "after", "Changed", "CLIP-I"))
+    heads = "".join(f'<th scope="col">{h}</th>' for h in ("Prompt", *COLUMNS))
     return (f"<p>{summary(results)}</p>"
-            f'<div class="scroll" tabindex="0" role="group" aria-label="What moved"><table class="measures"><thead><tr>'
-            f"{heads}</tr></thead><tbody>{lines}</tbody></table></div>")
+            f'<div class="scroll" tabindex="0" role="group" aria-label="What moved">'
+            f'<table class="measures stack"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>')
 
 
 def summary(results: Sequence[Moved]) -> str:
@@ -121,7 +123,7 @@ def moved_line(result: Moved) -> str:
              f"{result.lost} lost, {result.gained} won{chance}",
              "–" if result.clip_image is None else f"{result.clip_image:.2f}")
     return (f'<tr><th scope="row">“{plain(concept_name(result.prompt))}”<br><span class="mark {mark}">{text}</span></th>'
-            f"{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+            f"{stacked_cells(COLUMNS, cells)}</tr>")
 
 
 def named_words(named: dict[str, str]) -> str:

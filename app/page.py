@@ -48,4 +48,5 @@ class Page(dict[str, Any]):
 
 
 def title(number: int, text: str) -> None:
-    gr.HTML(f'<h2><span class="number" aria-hidden="true">{number}</span>{text}</h2>', elem_classes="step-title")
+    gr.HTML(f'<h2><span class="number" aria-hidden="true">{number}</span>{text}</h2>', elem_classes="step-title",
+            elem_id=f"step-{number}")

@@ -10,6 +10,7 @@ from app.compare_figures import identity
 from app.handlers import Desk
 from app.job_files import Failure, JobView
 from app.page import Page, Piece, Updates, Values
+from app.theme import PAIR_ALT
 from fairness_core.corrections import Correction, with_correction
 from fairness_core.results import PromptComparison
 
@@ -27,7 +28,7 @@ class PairPart:
                 page["slider"] = gr.ImageSlider(
                     show_label=False, interactive=False, elem_id="slider", max_height=420,
                     buttons=["download", "fullscreen"])
-                page["pair_words"] = gr.HTML("", elem_id="pair-words")
+                page["pair_words"] = gr.HTML("", elem_id="pair-words", js_on_load=PAIR_ALT)
             with gr.Column(scale=2, min_width=300):
                 page["number"] = gr.Slider(0, 15, 0, step=1, label="Picture number", info=words.PICTURE_NUMBER,
                                            elem_id="number", buttons=[])

@@ -58,7 +58,9 @@ def card(comparison: PromptComparison, i: int, pictures: Sequence[np.ndarray], s
         f'height="{picture.shape[0]}">'
         for picture, side, text in zip(pictures, ("original", "debiased"), (before, after)))
     return (f'<button type="button" class="pair" title="Enlarge no. {number}"><span class="sides">{images}</span>'
-            f'<span class="caption"><span>{before}</span><span>{after}</span></span></button>')
+            f'<span class="caption">'
+            f'<span><span class="side">Original: </span>{before}</span>'
+            f'<span><span class="side">Debiased: </span>{after}</span></span></button>')
 
 
 def perceived(images: ImageSet, i: int, shown: Sequence[str]) -> str:

@@ -26,8 +26,9 @@ class ProgressRoom:
             with gr.Row():
                 page["losses"] = gr.Plot(show_label=False, min_width=300)
                 page["distances"] = gr.Plot(show_label=False, min_width=300)
+            gr.HTML(f'<div class="note">{words.CURVES}</div>')
             page["film"] = gr.HTML("", elem_id="film")
-            page["film_step"] = gr.Slider(0, 100, 100, step=1, label="Film strip at % of the run", visible=False,
+            page["film_step"] = gr.Slider(0, 100, 100, step=1, label="Film strip, at % of the run", visible=False,
                                           info=words.FILM_STEP, elem_id="film-step", buttons=[])
             with gr.Row(equal_height=False, visible=False) as page["keep"]:
                 page["keep_name"] = gr.Textbox(label="Keep this checkpoint as", info=words.KEEP, max_lines=1, scale=3,

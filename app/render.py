@@ -53,7 +53,7 @@ def status_words(view: JobView | None) -> str:
         case jobs.CANCELLED:
             return "Cancelled while waiting: nothing was run."
         case jobs.FAILED:
-            return f"Failed at step {view.step} of {view.total_steps}."
+            return f"Failed at step {view.step} of {view.total_steps}: the red message at the top of the page says why."
         case _:
             return interrupted_words(view)
 

@@ -22,6 +22,12 @@ def theme() -> gr.themes.Base:
         block_info_text_color="#5b6472", block_info_text_color_dark="#a2abb8",
         body_text_color="#1d232c", body_text_color_dark="#e6e9ee",
         body_text_color_subdued="#5b6472", body_text_color_subdued_dark="#a2abb8",
+        block_title_text_color="*body_text_color", block_title_text_color_dark="*body_text_color",
+        input_background_fill_dark="#262d37", input_placeholder_color="#5f6977", input_placeholder_color_dark="#98a2b0",
+        button_secondary_background_fill_dark="#343c48", button_secondary_background_fill_hover_dark="#414b59",
+        button_secondary_text_color="*body_text_color", button_secondary_text_color_dark="*body_text_color",
+        button_secondary_border_color_dark="#343c48", checkbox_label_background_fill_dark="#262d37",
+        checkbox_border_color="#7a8493", checkbox_border_color_dark="#8a94a3",
         block_label_background_fill="*block_background_fill", block_label_background_fill_dark="*block_background_fill",
         layout_gap="12px", block_padding="10px 12px",
         block_shadow="none", block_title_text_weight="600", button_large_text_weight="600",
@@ -38,6 +44,12 @@ main.contain, .wrap:has(> main) { width: 100%; }
 .html-container { padding: 0 !important; }
 .html-container, .prose { min-width: 0; max-width: 100%; }
 .dark input[type="range"] { --neutral-200: #3b4451; }
+input[type="range"]::-webkit-slider-thumb { box-shadow: 0 0 0 1.5px var(--primary-600), 0 1px 3px #0005 !important; }
+input[type="range"]::-moz-range-thumb { box-shadow: 0 0 0 1.5px var(--primary-600), 0 1px 3px #0005 !important; }
+.js-plotly-plot text:not(.heatmap-label text, .hoverlayer text) { fill: var(--body-text-color) !important; }
+.steps { display: none; gap: .5rem; flex-wrap: wrap; margin-bottom: .4rem; }
+.steps a { padding: .45rem .8rem; border-radius: 999px; border: 1px solid var(--border-color-primary);
+  background: var(--background-fill-primary); color: var(--body-text-color) !important; text-decoration: none; }
 .step-title h2 { font-size: 1.15rem; margin: .2rem 0 0; }
 .step-title .number { display: inline-grid; place-items: center; width: 1.6rem; height: 1.6rem; border-radius: 50%;
   background: var(--primary-600); color: #fff; font-size: .9rem; margin-right: .5rem; }
@@ -81,27 +93,36 @@ table.settings-table th:first-child { min-width: 11rem; vertical-align: top; }
   border-bottom: 1px solid var(--border-color-primary); white-space: nowrap; }
 .measures th:first-child { text-align: left; white-space: normal; min-width: 9rem; font-weight: inherit; }
 .measures, .measures tr, .measures thead { border: 0 !important; background: transparent !important; }
+.measures abbr { text-decoration: underline dotted; text-underline-offset: 3px; cursor: help; }
+.scroll { background: linear-gradient(to right, var(--edge) 30%, transparent) 0 0 / 24px 100% no-repeat local,
+  linear-gradient(to left, var(--edge) 30%, transparent) 100% 0 / 24px 100% no-repeat local,
+  linear-gradient(to right, #0003, transparent) 0 0 / 10px 100% no-repeat scroll,
+  linear-gradient(to left, #0003, transparent) 100% 0 / 10px 100% no-repeat scroll; --edge: var(--body-background-fill); }
+.block .block .scroll { --edge: var(--block-background-fill); }
 .measures small { color: var(--body-text-color-subdued); }
 .measures tr.mean { font-weight: 600; }
 .select-all-checkbox { border: 1px solid var(--body-text-color-subdued) !important; }
 .low { align-self: flex-end; }
-#advanced label { height: 100%; display: flex; flex-direction: column; }
-#advanced label > :last-child { margin-top: auto; }
+#advanced label:not(:has([type=radio])) { height: 100%; display: flex; flex-direction: column; }
+#advanced label:not(:has([type=radio])) > :last-child { margin-top: auto; }
 .pairs { display: grid; gap: 10px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); }
 .more-pairs { margin-top: 10px; }
 .more-pairs summary { cursor: pointer; padding: 8px 0; }
 .pairs.bars-2 { grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); }
 .pairs.bars-3 { grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); }
-.pair { display: block; font-weight: 400; width: 100%; padding: 6px; border: 1px solid var(--border-color-primary); border-radius: 8px;
-  background: var(--background-fill-primary); cursor: zoom-in; text-align: left; }
+.pair { display: grid; align-content: start; font-weight: 400; width: 100%; padding: 6px; border-radius: 8px;
+  border: 1px solid var(--border-color-primary); background: var(--background-fill-primary); cursor: zoom-in;
+  text-align: left; }
 .pair:hover { border-color: var(--primary-400); }
 .pair .sides, .pair .caption { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; }
 .pair img { width: 100%; height: auto; margin: 0; border-radius: 4px; }
 .pair .caption { font-size: .78rem; color: var(--body-text-color-subdued); margin-top: 4px; line-height: 1.3; }
-dialog.enlarged { margin: auto; border: 0; border-radius: 12px; padding: 14px; width: min(1100px, 96vw); max-height: 96vh;
+dialog.enlarged { margin: auto !important; border: 0; border-radius: 12px; padding: 14px; width: min(1100px, 96vw);
+  max-height: 96vh;
   background: var(--background-fill-primary); color: var(--body-text-color); }
 dialog.enlarged::backdrop { background: #000a; }
 dialog.enlarged .pair { border: 0; cursor: zoom-out; } dialog.enlarged .caption { font-size: 1rem; }
+.pair .side { display: none; } dialog.enlarged .pair .side { display: inline; font-weight: 600; }
 .kept { margin: .6rem 0 0; font-size: .92rem; }
 :focus-visible { outline: 3px solid var(--primary-400) !important; outline-offset: 1px; }
 footer { opacity: .75; }
@@ -113,12 +134,27 @@ footer { opacity: .75; }
 .runs a:hover { border-color: var(--primary-400); } .runs a > :nth-child(n+3) { grid-column: 1 / -1; }
 .runs .state { color: var(--body-text-color-subdued); } .runs .state.failed { color: #c92a2a; font-weight: 600; }
 .runs small { color: var(--body-text-color-subdued); } .dark .runs .state.failed { color: #ff9c9c; }
-@media (max-width: 640px) { .film-row span { width: 3.4rem; } }
+@media (max-width: 760px) { .steps { display: flex; } }
+@media (max-width: 640px) {
+  .film-row span { width: 3.4rem; }
+  #slider .slider-wrap .wrap { aspect-ratio: 1; } #slider .content img { height: 100%; }
+  .measures.stack thead { position: absolute; clip-path: inset(50%); }
+  .measures.stack tr { display: grid; grid-template-columns: repeat(3, 1fr); padding: .3rem 0;
+    border-bottom: 1px solid var(--border-color-primary) !important; }
+  .measures.stack :is(th, td) { border: 0; text-align: left; white-space: normal; padding: .25rem .2rem; }
+  .measures.stack th { grid-column: 1 / -1; }
+  .measures.stack td::before { content: attr(data-label); display: block; font-size: .78rem; font-weight: 400;
+    color: var(--body-text-color-subdued); }
+}
 @media (prefers-reduced-motion: reduce) { .bar div { transition: none; } }
 """
 
+# A message at the top of the page is of no use to someone who pressed a button further down.
+SHOW_BANNER = "setTimeout(() => document.querySelector('#banner .alert')?.scrollIntoView({block: 'nearest'}), 200);"
+
 # The job's id in the address: a refresh, a bookmark or a second tab finds the job again.
 REMEMBER_JOB = """(id) => {
+  """ + SHOW_BANNER + """
   const url = new URL(window.location.href);
   if (id) url.searchParams.set('job', id); else url.searchParams.delete('job');
   window.history.replaceState({}, '', url);
@@ -137,7 +173,23 @@ ENLARGE = """element.addEventListener('click', (event) => {
   dialog.showModal();
 });"""
 
+# A link within the page, without a trace in the address that holds the job.
+GO_TO_STEP = """element.addEventListener('click', (event) => {
+  if (!event.target.hash) return;
+  event.preventDefault();
+  document.querySelector(event.target.hash).scrollIntoView();
+});"""
+
+# The slider's two pictures have no words of their own: those below it are given to them.
+PAIR_ALT = """const tell = () => document.querySelectorAll('#slider img').forEach((image, side) => {
+  image.alt = (side ? 'Debiased. ' : 'Original. ') + element.innerText;
+});
+for (const changing of [element, document.querySelector('#slider')])
+  new MutationObserver(tell).observe(changing, {childList: true, subtree: true, characterData: true});
+tell();"""
+
 SAVE_FILE = """(text) => {
+  """ + SHOW_BANNER + """
   if (!text) return;
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], {type: 'application/yaml'}));
@@ -148,6 +200,7 @@ SAVE_FILE = """(text) => {
 
 # Into the address first: where the clipboard is refused, the address can still be copied by hand.
 COPY_LINK = """async (token) => {
+  """ + SHOW_BANNER + """
   if (!token) return;
   const url = new URL(window.location.href);
   url.searchParams.delete('job');

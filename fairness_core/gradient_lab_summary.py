@@ -98,9 +98,14 @@ def scale_sentence(points: Sequence[ScalePoint]) -> str:
         used = band.mean[band.mean > 0]
         spreads[gradient] = used.max() / used.min() if len(used) and np.isfinite(used).all() else np.inf
     order = sorted(spreads, key=spreads.get)
-    parts = [f"{spreads[g]:,.3g} times for the {g} gradient" if np.isfinite(spreads[g])
+    parts = [f"{rounded(spreads[g])} times for the {g} gradient" if np.isfinite(spreads[g])
              else f"without limit for the {g} gradient" for g in order]
     naive = bands["naive"]
     return (f"Over the {len(naive.x)} timesteps the mean scale differs by {', '.join(parts)} "
-            f"({counted(len(points), 'noise')}); the naive one goes from {naive.mean[0]:.3g} at the first step "
-            f"sampled to {naive.mean[-1]:.3g} at the last.")
+            f"({counted(len(points), 'noise')}); the naive one goes from {rounded(naive.mean[0])} at the first step "
+            f"sampled to {rounded(naive.mean[-1])} at the last.")
+
+
+def rounded(value: float) -> str:
+    """Three digits that count, written out: "0.561", "8,000"."""
+    return f"{float(f'{value:.3g}'):,.10g}"

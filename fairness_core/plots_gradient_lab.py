@@ -21,7 +21,7 @@ def loss_figure(points: Sequence[LossPoint]) -> go.Figure:
     figure = draw(bands, "step %{x}: %{y:.3f}")
     most = max(int(band.counts.max()) for band in bands.values())
     style(figure, LOSS_TITLE, 340, f"mean and middle 90 % · runs: {most}", top=64)
-    return figure.update_xaxes(title="step").update_yaxes(title="1 - similarity")
+    return figure.update_xaxes(title="update").update_yaxes(title="loss: 1 − likeness")
 
 
 def scale_figure(points: Sequence[ScalePoint]) -> go.Figure:
@@ -31,8 +31,8 @@ def scale_figure(points: Sequence[ScalePoint]) -> go.Figure:
         return message("Nothing measured yet", SCALE_TITLE)
     figure = draw({name: above_zero(band) for name, band in bands.items()}, "timestep %{x}: %{y:.3g}")
     style(figure, SCALE_TITLE, 340, f"mean and middle 90 % · noises: {len(points)}", top=64)
-    figure.update_xaxes(title="timestep", autorange="reversed")
-    return figure.update_yaxes(title="norm", type="log", exponentformat="power")
+    figure.update_xaxes(title="timestep (sampling goes to the right)", autorange="reversed")
+    return figure.update_yaxes(title="norm of its gradient", type="log", exponentformat="power", dtick=1)
 
 
 def above_zero(band: Band) -> Band:

@@ -12,6 +12,7 @@ from fairness_core.plots.style import CLEAR, PERCENT_TICKS, TEXT, concept_name, 
 from fairness_core.results import ImageSet, PromptComparison
 
 HELD_OUT_MARK = "★"
+CELL_INK = "#1b2430"  # readable on every cell of the heatmap, in either theme
 ROW_HEIGHT, DENSE_ROW_HEIGHT, MANY_ROWS = 34, 22, 20  # pixels a prompt
 
 
@@ -169,10 +170,10 @@ def joint_heatmap(target: np.ndarray | None, reached_before: np.ndarray, reached
         hover = [[interval_text(round(v * n), n) if n and np.isfinite(v) else f"{v:.0%}" for v in line] for line in table]
         figure.add_heatmap(
             z=100 * table, x=[c.label for c in attribute_b.classes], y=[c.label for c in attribute_a.classes],
-            text=hover, texttemplate="%{z:.1f} %", hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
+            text=hover, texttemplate="%{z:.1f} %", textfont={"color": CELL_INK}, hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
             coloraxis="coloraxis", xgap=2, ygap=2, row=row, col=1)
     height = 150 + len(tables) * (42 * shape[0] + 20)
     style(figure, f"{attribute_a.label} and {attribute_b.label.lower()}", height, top=70, legend=False)
-    figure.update_layout(coloraxis={"colorscale": [[0, "#e9eef5"], [1, "#1d5fa8"]], "cmin": 0, "showscale": False})
+    figure.update_layout(coloraxis={"colorscale": [[0, "#eef3f9"], [1, "#7fb0e6"]], "cmin": 0, "showscale": False})
     figure.update_annotations(font={"size": 12, "color": TEXT})
     return figure.update_yaxes(autorange="reversed", showgrid=False)

@@ -30,7 +30,7 @@ def outcome_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
     figure.add_vline(x=classes - 0.25, line={"color": TEXT, "width": 1, "dash": "dot"})
     figure.update_xaxes(tickvals=[*range(classes), *places], ticktext=[*(c.label for c in attribute.classes), *EXTRA])
     return figure.update_layout(title={"subtitle": {
-        "text": f"95 % intervals · unsure: likeliest class below {SURE:.0%}, counted too"}})
+        "text": f"95 % intervals · unsure: likeliest class below {100 * SURE:.0f} %"}})
 
 
 def add_extra(figure: go.Figure, image_sets: Sequence[ImageSet], attribute: str, places: np.ndarray, name: str) -> None:

@@ -9,6 +9,7 @@ from fairness_core.attributes import ASSETS
 
 TEXT, GRID, CLEAR = "#7d838c", "rgba(128,134,144,0.22)", "rgba(0,0,0,0)"
 SERIES = (("#4c8fdb", "solid"), ("#e08435", "dash"), ("#36a36c", "dot"), ("#b46fd0", "dashdot"))
+FONT = "ui-sans-serif, system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 LONGEST_NAME = 26
 PERCENT_TICKS = {"tickvals": [0, 25, 50, 75, 100], "ticktext": ["0 %", "25 %", "50 %", "75 %", "100 %"]}
 # buttons over the title that are left out; the last would send the figure to a company's server
@@ -42,7 +43,7 @@ def style(figure: go.Figure, title: str, height: int, subtitle: str = "", top: i
     figure.update_layout(
         title={"text": title, "font": {"size": 15}, "x": 0.01, "xanchor": "left", "y": 1 - 24 / height,
                "yref": "container", "yanchor": "bottom", "subtitle": {"text": subtitle, "font": {"size": 12}}},
-        template="none", height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": TEXT, "size": 12},
+        template="none", height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": TEXT, "size": 12, "family": FONT},
         margin={"l": 10, "r": 14, "t": top, "b": 64 if legend else 30}, hovermode="closest", uirevision="kept",
         modebar={"bgcolor": CLEAR, "color": TEXT, "remove": CLUTTER},
         showlegend=legend, legend={"orientation": "h", "yref": "container", "y": 0.0, "yanchor": "bottom", "x": 0})

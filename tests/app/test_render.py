@@ -229,3 +229,9 @@ def test_concepts_label_counts():
 def test_the_page_starts_with_the_concepts_of_its_preset():
     assert settings.chosen_at_first(CONFIG)["occupations:concepts"] == ["chef"]
     assert len(settings.chosen_at_first(replace(CONFIG, prompts=()))["occupations:concepts"]) > 20
+
+
+def test_the_table_names_its_columns_in_each_cell_and_explains_them():
+    html = measures.table(comparisons(), CONFIG)
+    assert html.count('data-label="Bias floor"') == html.count('scope="row"') > 0
+    assert '<abbr title="How unequal' in html and '<abbr title="What a perfectly fair model' in html

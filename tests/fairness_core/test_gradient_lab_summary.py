@@ -60,9 +60,9 @@ def test_nothing_is_claimed_before_all_three_have_ended():
 def test_the_flattest_scale_comes_first():
     sentence = scale_sentence(scales([8000, 40, 0.2], [10, 2, 1]))
     places = [sentence.index(part) for part in ("1 times for the adjusted", "10 times for the unscaled",
-                                                "4e+04 times for the naive")]
+                                                "40,000 times for the naive")]
     assert places == sorted(places)
-    assert "from 8e+03 at the first step sampled to 0.2 at the last" in sentence
+    assert "from 8,000 at the first step sampled to 0.2 at the last" in sentence
 
 
 def test_a_step_that_does_not_reach_the_image_is_left_out():
