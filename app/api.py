@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import gradio as gr
 
 from app import render, settings
-from app.asking import compare_request, finished, preset_named, readable_errors, results
+from app.asking import compare_request, events, finished, preset_named, readable_errors, results
 from app.audit import add_audit_endpoints
 from app.handlers import Desk
 from app.job_files import JobRequest
@@ -48,18 +48,19 @@ def add_endpoints(runner: JobRunner, desk: Desk) -> None:
             job_id = runner.submit(JobRequest("finetune", config, compared, seed=int(seed)))
             return render.status_record(runner.view(job_id))
 
-    def status(job_id: str) -> dict:
+    def status(job_id: str, events_after: int = -1) -> dict:
         """What became of a job.
 
         Args:
             job_id: From /finetune or /compare.
+            events_after: A step; every step of the finetune after it is told as an event. 0: all of them; -1: none.
 
         Returns:
-            state (queued, running, finished, stopped, cancelled, failed, interrupted), phase, position in the queue, step, total_steps, the last step's losses and distance to the target per attribute, seconds_left, a message and an error in words; and results once prompts are compared.
+            state (queued, running, finished, stopped, cancelled, failed, interrupted), phase, position in the queue, step, total_steps, the last step's losses and distance to the target per attribute, seconds_left, a message and an error in words; events (step, prompt, losses, distance, seconds, images, faces_found, and skipped: why, or empty); and results once prompts are compared.
         """
         with readable_errors():
             view = runner.view(job_id)
-            return render.status_record(view) | {"results": results(view)}
+            return render.status_record(view) | {"events": events(view, events_after), "results": results(view)}
 
     def stop(job_id: str) -> dict:
         """Cancels a waiting job, or stops a running one after its current step; what was learned is kept.

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
@@ -59,6 +59,11 @@ async def finished(runner: JobRunner, asked: JobRequest, wait_seconds: float) ->
     if view.failure:
         raise settings.InputError(f"{view.failure.what} {view.failure.todo}")
     return view
+
+
+def events(view: JobView, after: int) -> list[dict]:
+    """The finetune's steps after one of them, oldest first; none when it is negative."""
+    return [asdict(step) for step in view.steps if 0 <= after < step.step]
 
 
 def results(view: JobView) -> dict:

@@ -10,7 +10,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 CONTRACT = {
-    "/models": "", "/status": "job_id", "/stop": "job_id", "/report": "job_id [format]",
+    "/models": "", "/status": "job_id [events_after]", "/stop": "job_id", "/report": "job_id [format]",
     "/finetune": "targets prompts [length] [model] [seed]",
     "/compare": "prompts [images] [seed] [job_id] [model] [strength] [wait_seconds]",
     "/audit": "prompts [targets] [tolerance] [images] [seed] [job_id] [model] [strength] [wait_seconds]"}
@@ -56,6 +56,9 @@ def test_finetune_status_compare(client):
     done = wait(client, job["job_id"], "finished")
     assert done["step"] == done["total_steps"] == 12
     assert set(done["losses"]) == {"total", "alignment", "semantics", "face"} and 0 <= done["distance"]["gender"] <= 1
+    assert done["events"] == []
+    last = client.predict(job["job_id"], 10, api_name="/status")["events"]
+    assert [e["step"] for e in last] == [11, 12] and last[-1]["losses"] == done["losses"]
     prompts = {p["prompt"]: p for p in done["results"]["prompts"]}
     assert not prompts["a photo of the face of a chef, a person"]["held_out"]
     assert any(p["held_out"] for p in prompts.values())
