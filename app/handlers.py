@@ -1,5 +1,6 @@
 """What every room shares: the job on the page, and the page as it should be now. No math."""
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, Protocol
@@ -8,6 +9,8 @@ from app import render
 from app.job_files import Failure, JobError, JobView
 from app.jobs import JobRunner
 from app.page import Page, Piece, Updates, Values
+
+KEPT_TEXTS = 200
 
 
 class Room(Protocol):
@@ -31,6 +34,8 @@ class Desk:
     def __init__(self, runner: JobRunner):
         self.runner = runner
         self.rooms: list[Room] = []
+        self.lock = threading.Lock()
+        self.kept: dict[tuple[str, str], str] = {}
 
     @cached_property
     def presets(self) -> dict:
@@ -66,8 +71,23 @@ class Desk:
         for room in self.rooms:
             pieces |= room.pieces(view, values)
         seen = dict(values["seen"])
-        updates = {name: piece.draw() for name, piece in pieces.items() if name not in seen or seen[name] != piece.key}
+        draw = self.draw_for_all if view is None else lambda name, piece: piece.draw()
+        updates = {name: draw(name, piece) for name, piece in pieces.items()
+                   if name not in seen or seen[name] != piece.key}
         return updates | {"seen": seen | {name: piece.key for name, piece in pieces.items()}}
+
+    def draw_for_all(self, name: str, piece: Piece) -> Any:
+        """A piece of the page without a job, which is everyone's first look: its text is drawn once and kept."""
+        which = (name, repr(piece.key))
+        with self.lock:
+            if which in self.kept:
+                return self.kept[which]
+            drawn = piece.draw()
+            if isinstance(drawn, str):
+                self.kept[which] = drawn
+                while len(self.kept) > KEPT_TEXTS:
+                    self.kept.pop(next(iter(self.kept)))
+            return drawn
 
     def view_of(self, job_id: str) -> JobView | None:
         return self.runner.view(job_id) if job_id else None

@@ -1,6 +1,7 @@
 """Where the app runs: folders, address, limits, look."""
 
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def launch(engine: Engine) -> None:
         engine = replace(engine, find_model=None)
     demo = build_app(engine, runs_folder(), RECORDED, Visitors(limits))
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
+    threading.Thread(target=demo.first_look, daemon=True).start()  # while the browser loads the page
     try:
         demo.launch(**launch_options(limits), server_port=port)
     finally:

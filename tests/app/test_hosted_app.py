@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_engine import fake_engine
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from app.launch import launch_options, runs_folder
+from app.launch import RECORDED, launch_options, runs_folder
+from app.layout import build_app
 from app.limits import own_limits
 from benchmarks.page_ready import ROOT, UNPRIVILEGED, answering, served
 
@@ -76,3 +78,13 @@ def test_secrets_come_from_the_environment_alone():
     """No file of the project holds a token of the hub."""
     names = subprocess.run(["git", "grep", "-lIE", r"hf_[A-Za-z0-9]{30,}"], cwd=ROOT, capture_output=True, text=True)
     assert names.returncode == 1 and names.stdout == "", names.stdout + names.stderr
+
+
+def test_the_first_look_is_drawn_once(tmp_path):
+    """Its long texts, the recorded run's pictures among them, are kept for the next visitor; figures are not."""
+    demo = build_app(fake_engine(), tmp_path / "runs", RECORDED)
+    first, second = demo.first_look(), demo.first_look()
+    demo.runner.close()
+    assert "Recorded run" in first["origin"] and len(first["pairs"]) > 10_000
+    assert first["pairs"] is second["pairs"] and first["table"] is second["table"]
+    assert first["distribution"] is not second["distribution"]
