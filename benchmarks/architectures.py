@@ -1,4 +1,4 @@
-"""The full-size networks of the models people use, with random weights: their shapes are public, their weights are not here."""
+"""The full-size networks of the models people use, with random weights: only their shapes are here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 import torch
 from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, UNet2DConditionModel
 from torch import nn
-from transformers import (CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, Dinov2Config,
-                          Dinov2Model)
+from transformers import (CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection,
+                          Dinov2Config, Dinov2Model)
 
 CROSS_DOWN, CROSS_UP = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
 FOUR = dict(block_out_channels=(320, 640, 1280, 1280), down_block_types=(CROSS_DOWN,) * 3 + ("DownBlock2D",),
             up_block_types=("UpBlock2D",) + (CROSS_UP,) * 3)
-OPEN_CLIP_H = dict(hidden_size=1024, intermediate_size=4096, num_attention_heads=16, hidden_act="gelu", projection_dim=512)
+OPEN_CLIP_H = dict(hidden_size=1024, intermediate_size=4096, num_attention_heads=16, hidden_act="gelu",
+                   projection_dim=512)
 CLIP_L = dict(hidden_size=768, intermediate_size=3072, num_attention_heads=12, num_hidden_layers=12)
 OPEN_CLIP_G = dict(hidden_size=1280, intermediate_size=5120, num_attention_heads=20, num_hidden_layers=32,
                    hidden_act="gelu", projection_dim=1280)
@@ -75,12 +76,13 @@ def text_encoder_2(of: Architecture) -> CLIPTextModelWithProjection:
 def vae(of: Architecture) -> AutoencoderKL:
     return AutoencoderKL(
         block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4, scaling_factor=of.scaling,
-        sample_size=of.resolution, down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4)
+        sample_size=of.resolution, down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4)
 
 
 def scheduler(of: Architecture) -> DPMSolverMultistepScheduler:
-    return DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1,
-                                       prediction_type=of.prediction)
+    return DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+                                       steps_offset=1, prediction_type=of.prediction)
 
 
 def clip_huge() -> CLIPModel:

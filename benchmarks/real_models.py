@@ -34,8 +34,8 @@ from fairness_core.memory import GIGABYTE, Memory, save_memory
 from fairness_core.models import Model, entry_for, prepare_for_speed
 from fairness_core.precision import fast_precision
 
-NO_GPU = ("This machine has no GPU: nothing was measured. Run it where there is one; --plan computes here what weights and "
-          "the backward pass take.")
+NO_GPU = ("This machine has no GPU: nothing was measured. Run it where there is one; --plan computes here what weights "
+          "and the backward pass take.")
 PROMPT = "a nurse's face"
 VIEW = Preprocess((224, 224), None, (0.5,) * 3, (0.5,) * 3)
 RESERVE = 1.2  # of what is computed: CUDA's own part, the networks' outputs in float32, and gaps between blocks
@@ -101,8 +101,8 @@ def random_critics(device: torch.device) -> Critics:
 def measure(model: Model, images: int, sampling_steps: int) -> dict[str, float]:
     """Seconds and peak memory of the second step: the first one warms up."""
     config = FinetuneConfig(
-        model=model.name, prompts=(PROMPT,), marginals={"gender": {"female": 0.5, "male": 0.5}}, images_per_prompt=images,
-        sampling_steps=sampling_steps, timesteps_per_update=0, guidance_scale=model.entry.guidance_scale, lora_rank=50,
+        model=model.name, prompts=(PROMPT,), marginals={"gender": {"female": 0.5, "male": 0.5}},
+        images_per_prompt=images, sampling_steps=sampling_steps, timesteps_per_update=0, guidance_scale=model.entry.guidance_scale, lora_rank=50,
         noise_batches=0)
     run = training.start(model, config)
     if skipped := training.take_step(run).skipped:
@@ -119,8 +119,8 @@ def as_table(measured: dict[str, dict], images: int, sampling_steps: int) -> str
             for name, m in measured.items()]
     on = machine(torch.device("cuda"))
     return "\n".join([table(["random weights", "pixels", "seconds a step", "GB held", "GB at the peak"], rows), "",
-                      f"{images} images, {sampling_steps} sampling steps, all of which carry gradient, originals painted in "
-                      f"the step; {on['device']}, torch {on['torch']}."])
+                      f"{images} images, {sampling_steps} sampling steps, all of which carry gradient, originals painted "
+                      f"in the step; {on['device']}, torch {on['torch']}."])
 
 
 # ---------------------------------------------------------------- computed
@@ -172,8 +172,8 @@ def plan(of: Architecture) -> Plan:
         return vae.decode(torch.zeros(1, 4, side, side, device=meta, requires_grad=True)).sample
 
     clip, dino = critics
-    return Plan(sum(map(weight, (unet, vae, *encoders))), sum(map(weight, critics)), kept(predict, unet), kept(decode, vae),
-                kept(look(clip.vision_model), clip) + kept(look(dino), dino))
+    return Plan(sum(map(weight, (unet, vae, *encoders))), sum(map(weight, critics)), kept(predict, unet),
+                kept(decode, vae), kept(look(clip.vision_model), clip) + kept(look(dino), dino))
 
 
 def weight(network: nn.Module) -> float:
@@ -217,12 +217,13 @@ def kept(forward: Callable[[], Tensor], network: nn.Module) -> float:
 
 def as_plan(plans: dict[str, Plan]) -> str:
     rows = [[ARCHITECTURES[name].label, str(ARCHITECTURES[name].resolution), *(f"{v:.1f}" for v in asdict(p).values()),
-             f"{p.compare:.0f}", f"{p.finetune(entry_for(name).memory.images_at_once):.0f}"] for name, p in plans.items()]
+             f"{p.compare:.0f}", f"{p.finetune(entry_for(name).memory.images_at_once):.0f}"]
+            for name, p in plans.items()]
     head = ["GB, computed", "pixels", "weights", "critics", "U-Net, an image", "decoder, an image", "critics' backward",
             "to compare", "to finetune"]
-    return "\n".join([table(head, rows), "", "Half-precision U-Net and text encoders, float32 decoder and critics (CLIP "
-                      "ViT-H/14, DINOv2 ViT-B/14), decoder by single images, U-Net by as many as assets/models.yaml says and without "
-                      "gradient checkpointing (with it, less); "
+    return "\n".join([table(head, rows), "", "Half-precision U-Net and text encoders, float32 decoder and critics "
+                      "(CLIP ViT-H/14, DINOv2 ViT-B/14), decoder by single images, U-Net by as many as "
+                      "assets/models.yaml says and without gradient checkpointing (with it, less); "
                       f"{RESERVE:g} times what is computed from the architectures. Not measured."])
 
 

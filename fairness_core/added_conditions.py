@@ -1,6 +1,6 @@
 """SDXL's added conditions travel in the tensor of the prompt embeddings, as two more rows after the tokens.
 
-So whatever is done to prompt embeddings (guidance, batches, gradients, strengths) is done to all that the U-Net is told.
+So whatever is done to prompt embeddings (guidance, batches, gradients) is done to all that the U-Net is told.
 The rows: the pooled embedding, and the time ids (original height and width, crop's top and left, target height and
 width, in pixels: Podell et al. 2023, section 2.2), each filled up with zeros.
 """

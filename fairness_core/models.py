@@ -91,8 +91,9 @@ def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precisi
     folder = entry.path
     if folder is None:
         size = f" ({entry.download_gb:g} GB)" if entry.download_gb else ""
-        raise ModelError(f"{entry.label} is not on this machine: download it first{size}, under the terms of "
-                         f"{entry.licence.name or 'its licence'}: python -m fairness_core models --download {entry.name}")
+        licence = entry.licence.name or "its licence"
+        raise ModelError(f"{entry.label} is not on this machine: download it first{size}, under the terms of {licence}: "
+                         f"python -m fairness_core models --download {entry.name}")
     pipeline = read_pipeline(checked_folder(folder), entry, precision)
     check_unet(entry.label, pipeline.unet, pipeline.vae)
     scheduler = solver(entry, pipeline.scheduler)
@@ -106,8 +107,8 @@ def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precisi
             part.to(device).eval().requires_grad_(False)
     prepare_for_speed(pipeline.unet, pipeline.vae, device)
     save_memory(pipeline.unet, pipeline.vae, memory)
-    return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler, critics, device,
-                 precision, getattr(pipeline, "tokenizer_2", None), encoders[1],
+    return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler, critics,
+                 device, precision, getattr(pipeline, "tokenizer_2", None), encoders[1],
                  pipeline.config.get("force_zeros_for_empty_prompt", False), memory)
 
 
@@ -128,10 +129,11 @@ def check_unet(label: str, unet: nn.Module, vae: nn.Module) -> None:
     """Raises ModelError for a U-Net that wants to be told more than a prompt."""
     config = unet.config
     if config.time_cond_proj_dim is not None:
-        raise ModelError(f"{label} was distilled with the guidance scale as an input of its U-Net (a latent consistency "
-                         "model): use the model it was distilled from, or one distilled without, such as sd-turbo.")
+        raise ModelError(f"{label} was distilled with the guidance scale as an input of its U-Net (a latent "
+                         "consistency model): use the model it was distilled from, or one distilled without, such as sd-turbo.")
     if config.in_channels != vae.config.latent_channels:
-        raise ModelError(f"{label} paints over pictures ({config.in_channels} channels in): use its text-to-image model.")
+        raise ModelError(f"{label} paints over pictures ({config.in_channels} channels in): use its text-to-image "
+                         "model.")
     if config.class_embed_type or config.addition_embed_type not in (None, TEXT_TIME):
         raise ModelError(f"{label} wants other conditions than a prompt: use Stable Diffusion 1.x, 2.x or SDXL.")
 

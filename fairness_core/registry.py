@@ -62,11 +62,14 @@ def entry_of_row(name: str, row: dict) -> ModelEntry:
     else:
         row["unavailable"] = too_little(row["compare_gb"], here)
         row["needs_download"] = model_files.cached_folder(row["repo"]) is None
-    return ModelEntry(name=name, cannot_finetune=row["unavailable"] or too_little(row.get("finetune_gb", 0), here), **row)
+    cannot_finetune = row["unavailable"] or too_little(row.get("finetune_gb", 0), here)
+    return ModelEntry(name=name, cannot_finetune=cannot_finetune, **row)
 
 
 def missing_part(folder: str) -> str:
-    return "" if (ASSETS / folder / "model_index.json").exists() else f"assets/{folder} is missing: check out the repository whole."
+    if (ASSETS / folder / model_files.INDEX).exists():
+        return ""
+    return f"assets/{folder} is missing: check out the repository whole."
 
 
 @cache
@@ -103,5 +106,5 @@ def entry_for(reference: str) -> ModelEntry:
 
 def own_entry(name: str, label: str, **known: object) -> ModelEntry:
     """A model that the registry does not know, with Stable Diffusion's customary settings."""
-    return ModelEntry(name=name, label=label, note="A model of your own choice.", sampling_steps=20, guidance_scale=7.5, dtype="float16",
-                      **{"folder": "", **known})
+    return ModelEntry(name=name, label=label, note="A model of your own choice.", sampling_steps=20,
+                      guidance_scale=7.5, dtype="float16", **{"folder": "", **known})

@@ -11,7 +11,8 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from fairness_core.models import Model, load_model
 
 WIDTH, WIDTH_2, SIZE = 16, 24, 8
-NOISE = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
+NOISE = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+             steps_offset=1)
 SCHEDULERS = {
     "sd15": PNDMScheduler(**NOISE, skip_prk_steps=True, set_alpha_to_one=False),
     "sd21": DDIMScheduler(**NOISE, prediction_type="v_prediction", clip_sample=False, set_alpha_to_one=False),
@@ -37,8 +38,8 @@ def unet(kind: str, **settings: object) -> UNet2DConditionModel:
         own |= dict(addition_embed_type="text_time", addition_time_embed_dim=8, transformer_layers_per_block=(1, 2),
                     projection_class_embeddings_input_dim=WIDTH_2 + 6 * 8)
     return UNet2DConditionModel(**(dict(
-        sample_size=SIZE, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4,
-        attention_head_dim=2 if kind == "sd15" else (1, 2), down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        sample_size=SIZE, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1,
+        norm_num_groups=4, attention_head_dim=2 if kind == "sd15" else (1, 2), down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=WIDTH + WIDTH_2 if kind == "sdxl" else WIDTH) | own | settings))
 

@@ -39,7 +39,8 @@ def test_a_step_is_measured(kind, tmp_path):
 
 def test_what_is_kept_for_the_backward_pass_is_counted_once_and_without_weights():
     with torch.device("meta"):
-        layer, first = nn.Linear(1000, 500, bias=False).requires_grad_(False), torch.zeros(250, 1000, requires_grad=True)
+        layer = nn.Linear(1000, 500, bias=False).requires_grad_(False)
+        first = torch.zeros(250, 1000, requires_grad=True)
     assert real_models.kept(lambda: layer(first), layer) == 0, "a frozen layer needs its weights only"
     assert real_models.kept(lambda: (first * first).square(), layer) == pytest.approx(2 * 250 * 1000 * 4 / 1e9)
 

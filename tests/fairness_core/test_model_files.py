@@ -1,4 +1,4 @@
-"""A model by its hub id: licence first, then the download, then a load without any network. The hub is a server of ours."""
+"""A model by its hub id: licence first, then the download, then a load without network. The hub is a server of ours."""
 
 import json
 from collections.abc import Iterator

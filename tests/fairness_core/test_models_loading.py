@@ -1,4 +1,4 @@
-"""Small checkpoints of every kind, saved by diffusers and loaded as a user would: same pictures, and they can be tuned."""
+"""Small checkpoints of every kind, saved by diffusers and loaded as a user would: same pictures, and tuned."""
 
 import json
 import math
@@ -25,8 +25,8 @@ from fairness_core.training import finetune
 
 PROMPT, NUMBERS, STEPS, GUIDANCE = "a nurse", range(2), 3, 3.0
 CONFIG = FinetuneConfig(
-    prompts=(PROMPT,), marginals={"gender": {"female": 0.5, "male": 0.5}}, steps=1, images_per_prompt=4, sampling_steps=3,
-    timesteps_per_update=2, lora_rank=2, guidance_scale=GUIDANCE, film_strip_every=100, learning_rate=0.01)
+    prompts=(PROMPT,), marginals={"gender": {"female": 0.5, "male": 0.5}}, steps=1, images_per_prompt=4,
+    sampling_steps=3, timesteps_per_update=2, lora_rank=2, guidance_scale=GUIDANCE, film_strip_every=100, learning_rate=0.01)
 
 
 @pytest.fixture(scope="module", params=KINDS)

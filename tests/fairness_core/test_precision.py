@@ -1,4 +1,4 @@
-"""Half precision: gradients stay finite and close to float32's, the adapter stays in float32, a scale survives a save."""
+"""Half precision: gradients stay finite and close to float32's, the adapter is float32, a scale survives a save."""
 
 from dataclasses import replace
 
@@ -49,7 +49,7 @@ def test_a_finetune_in_half_precision_goes_through(folder, half, tmp_path):
 
 
 def test_the_scale_brings_small_gradients_through_float16(folder):
-    """A loss 2^20 times smaller vanishes on the way in places; the first scale loses nothing that arrives without one."""
+    """A loss 2^20 times smaller vanishes in places; the first scale loses nothing that arrives without one."""
     def reached(scale: float) -> float:
         run = start(loaded(folder, precision=torch.float16), TUNED)
         run.scaler.load_state_dict(run.scaler.state_dict() | {"scale": scale})
