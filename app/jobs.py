@@ -33,10 +33,10 @@ class JobRunner:
     """
 
     def __init__(self, engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None):
-        self.engine, self.runs_root = engine, runs_root
-        self.visitors = visitors or Visitors()
+        self.visitors, self.runs_root = visitors or Visitors(), runs_root
+        self.engine = replace(engine, find_model=None) if self.visitors.limits else engine
         self.store = JobStore(runs_root, recorded_root)
-        self.work = Work(engine, runs_root, self.view, self.visitors.note)
+        self.work = Work(self.engine, runs_root, self.view, self.visitors.note)
         self.changed = threading.Condition()
         self.queue: deque[Job] = deque()
         self.live: dict[str, Job] = {}

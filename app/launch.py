@@ -2,7 +2,6 @@
 
 import os
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 from app.engine import Engine
@@ -23,8 +22,6 @@ def launch(engine: Engine) -> None:
     Space; 0: none), GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (7860).
     """
     limits = own_limits()
-    if limits:
-        engine = replace(engine, find_model=None)
     demo = build_app(engine, runs_folder(), RECORDED, Visitors(limits))
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
     threading.Thread(target=demo.first_look, daemon=True).start()  # while the browser loads the page

@@ -11,6 +11,8 @@ from test_jobs import request, wait, wait_for_step
 
 from app.jobs import JobRunner
 from app.limits import Cost, LimitError, Limits, cost, own_limits
+from app.settings import usable_model
+from app.settings_text import InputError
 from app.visitors import Visitors, address_of
 
 LIMITS = Limits(minutes=60, steps=10, images=200, jobs=2, queue=3, sampling_steps=20, images_per_prompt=8,
@@ -142,3 +144,11 @@ def test_who_is_who(connection, forwarded, address, monkeypatch):
 
 def test_an_address_that_is_no_address_is_passed_over():
     assert address_of(asking("127.0.0.1", "<script>, 8.8.8.8, unknown")) == "8.8.8.8"
+
+
+def test_strangers_choose_among_the_listed_models_only(tmp_path):
+    engine = replace(fake_engine(.05), find_model=lambda name: pytest.fail("a stranger's path was looked at"))
+    runner = JobRunner(engine, tmp_path / "runs", tmp_path / "none", Visitors(LIMITS))
+    with pytest.raises(InputError, match="Unknown model '/etc'"):
+        usable_model("/etc", runner.engine)
+    runner.close()
