@@ -13,7 +13,7 @@ from fairness_core.events import StepDone
 from fairness_core.plots import concept_name
 from fairness_core.results import PromptComparison
 
-KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter"}
+KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", "check": "Must not move", "lab": "Gradient lab"}
 STATE_WORDS = {
     jobs.QUEUED: "waiting", jobs.RUNNING: "running", jobs.FINISHED: "finished", jobs.STOPPED: "stopped",
     jobs.CANCELLED: "cancelled", jobs.FAILED: "failed", jobs.INTERRUPTED: "interrupted"}

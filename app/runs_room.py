@@ -52,12 +52,12 @@ class RunsRoom:
             page["run_losses"] = gr.Plot(show_label=False, min_width=300)
             page["run_distances"] = gr.Plot(show_label=False, min_width=300)
         page["run_film"] = gr.HTML("", elem_id="run-film")
-        page["run_again"] = gr.Code("", language="shell", label="Do it again from a terminal: paste this one command",
+        page["run_again"] = gr.Code("", language="shell", label="The same run from a terminal",
                                     interactive=False, max_lines=8, elem_id="run-again")
         self.hub.build(page)
         page["run_delete"] = gr.Button("Delete this run…", variant="stop", size="sm", elem_id="run-delete")
         with gr.Row(visible=False) as page["run_sure"]:
-            gr.HTML(f'<div class="wrong" role="alert">{words.DELETE}</div>')
+            gr.HTML(f'<div class="wrong" role="alert">{words.DELETE}</div>', min_width=280)
             page["run_gone"] = gr.Button("Yes, delete it", variant="stop", elem_id="run-gone", min_width=120)
             page["run_kept"] = gr.Button("Keep it", elem_id="run-kept", min_width=120)
 

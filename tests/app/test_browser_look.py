@@ -78,7 +78,7 @@ def test_a_refusal_comes_into_view_each_time(browser, serve):  # noqa: F811
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_words_can_be_read_in_either_theme(browser, serve, theme):  # noqa: F811
     page = themed(browser, serve(fake_engine(.01)), theme, (1440, 900))
-    for selector in (".note", "#table td", "#table small", ".mark", "h1, h2, h3", "label span", ".caption span",
+    for selector in (".note", "#table td", "#table small", ".mark", "h1, h2, h3", "label span", ".caption span", "button.lg, button.md, button.sm",
                      ".js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext"):
         contrasts = page.evaluate(CONTRASTS, selector)
         assert contrasts, selector

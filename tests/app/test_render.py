@@ -12,6 +12,8 @@ from app import measures, pictures, render, settings
 from app.step_log import step_log
 from app.finetune_room import continue_label, stop_button
 from app.job_files import Failure, HistoryLine, JobError, JobRequest, JobView
+from app.lab import LAB
+from app.must_not_move_room import CHECK
 from app.text import duration, friendly_time, plain
 from fairness_core.config import FinetuneConfig
 from fairness_core.events import FilmStrip, StepDone
@@ -229,6 +231,12 @@ def test_concepts_label_counts():
 def test_the_page_starts_with_the_concepts_of_its_preset():
     assert settings.chosen_at_first(CONFIG)["occupations:concepts"] == ["chef"]
     assert len(settings.chosen_at_first(replace(CONFIG, prompts=()))["occupations:concepts"]) > 20
+
+
+@pytest.mark.parametrize(("kind", "words"), [(CHECK, "Must not move"), (LAB, "Gradient lab"), ("compare", "Comparison")])
+def test_history_names_each_kind_of_run(kind, words):
+    line = HistoryLine("20260101-000000-abcdef", "2026-01-01T10:00:00+00:00", jobs.FINISHED, replace(REQUEST, kind=kind), 0)
+    assert words in render.history([line]) and words in render.run_choices([line])[0][0]
 
 
 def test_the_table_names_its_columns_in_each_cell_and_explains_them():
