@@ -56,4 +56,4 @@ def test_the_engine_example_works(tmp_path, monkeypatch, capsys):
 def test_commands_are_understood():
     commands = re.findall(r"^python -m fairness_core (.*)$", README, re.MULTILINE)
     assert {build_parser().parse_args(shlex.split(words)).command for words in commands} == {
-        "train", "evaluate", "generate", "report", "convert", "bench"}
+        "train", "evaluate", "generate", "report", "convert", "models", "bench"}
