@@ -47,7 +47,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
             with gr.Tab("Balance", id="balance"):
                 page["banner"] = gr.HTML("", elem_id="banner")
-                gr.HTML(words.STEPS, js_on_load=GO_TO_STEP)
+                gr.HTML(words.STEPS, js_on_load=GO_TO_STEP, elem_id="steps")
                 with gr.Row(equal_height=False):
                     with gr.Column(scale=4, min_width=340):
                         target.build(page)

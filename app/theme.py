@@ -52,7 +52,9 @@ main.contain, .wrap:has(> main) { width: 100%; }
 input[type="range"]::-webkit-slider-thumb { box-shadow: 0 0 0 1.5px var(--primary-600), 0 1px 3px #0005 !important; }
 input[type="range"]::-moz-range-thumb { box-shadow: 0 0 0 1.5px var(--primary-600), 0 1px 3px #0005 !important; }
 .js-plotly-plot text:not(.heatmap-label text, .hoverlayer text) { fill: var(--body-text-color) !important; }
-.steps { display: none; gap: .5rem; flex-wrap: wrap; margin-bottom: .4rem; }
+#steps, #banner:not(:has(.alert, .origin)), #hosting:not(:has(p)) { display: none; }
+.label-wrap { text-align: left; }
+.steps { display: flex; gap: .5rem; flex-wrap: wrap; margin-bottom: .4rem; }
 .steps a { padding: .45rem .8rem; border-radius: 999px; border: 1px solid var(--border-color-primary);
   background: var(--background-fill-primary); color: var(--body-text-color) !important; text-decoration: none; }
 .step-title h2 { font-size: 1.15rem; margin: .2rem 0 0; }
@@ -139,7 +141,7 @@ footer { opacity: .75; }
 .runs a:hover { border-color: var(--primary-400); } .runs a > :nth-child(n+3) { grid-column: 1 / -1; }
 .runs .state { color: var(--body-text-color-subdued); } .runs .state.failed { color: #c92a2a; font-weight: 600; }
 .runs small { color: var(--body-text-color-subdued); } .dark .runs .state.failed { color: #ff9c9c; }
-@media (max-width: 760px) { .steps { display: flex; } }
+@media (max-width: 760px) { #steps { display: block; } }
 @media (max-width: 640px) {
   .film-row span { width: 3.4rem; }
   #slider .slider-wrap .wrap { aspect-ratio: 1; } #slider .content img { height: 100%; }
