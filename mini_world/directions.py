@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mini_world.portraits import CLASSES
 
 LOGIT_GAIN = 0.4  # small, so that who is shown takes up much of the embedding
-WIDEST_LOGIT = 4.0
+WIDEST_LOGITS = (2.0, 4.5)  # of concepts, and of words that name who is shown
 
 
 def directions(text_width: int) -> Tensor:
@@ -40,7 +40,8 @@ def believable_logits(row: dict, rng: random.Random) -> list[float]:
     logits: list[float] = []
     for name, classes in CLASSES.items():
         while True:
-            drawn = [rng.uniform(-WIDEST_LOGIT / 2, WIDEST_LOGIT / 2) for _ in classes]
+            widest = rng.choice(WIDEST_LOGITS)
+            drawn = [rng.uniform(-widest, widest) for _ in classes]
             probabilities = torch.tensor(drawn).softmax(0).tolist()
             if rng.choices(classes, probabilities)[0] == row[name]:
                 break

@@ -21,8 +21,9 @@ from mini_world.train_autoencoder import LATENT_CHANNELS, patch_code
 NOISE = dict(num_train_timesteps=1000, beta_start=0.0001, beta_end=0.02, beta_schedule="linear",
              prediction_type="v_prediction")
 EMPTY_CAPTIONS = 0.1  # what classifier-free guidance needs
-TOLD_WHO = 0.5        # share of portraits that anyone of the concept may be on, told by the embedding alone
-SNR_CAP = 5.0         # min-SNR weights (Hang et al., ICCV 2023)
+TOLD_WHO = 0.75       # share of portraits that anyone of the concept may be on, told by the embedding alone
+SNR_CAP = 5.0         # min-SNR weights (Hang et al., ICCV 2023) for little noise; much noise, where it is decided who is
+                      # shown, counts in full
 
 
 def build_unet(text_width: int) -> UNet2DConditionModel:
@@ -55,7 +56,7 @@ def main() -> None:
     unet = unet.to(device, memory_format=torch.channels_last)
     schedule, who = DDPMScheduler(**NOISE), directions(text_encoder.config.hidden_size).to(device)
     snr = schedule.alphas_cumprod / (1 - schedule.alphas_cumprod)
-    weights = snr.clamp(max=SNR_CAP) / (snr + 1)
+    weights = (SNR_CAP / (snr + 1)).clamp(max=1)
 
     def tell_who(embeddings: Tensor, drawn: list[tuple[int, str]], rng: random.Random) -> Tensor:
         """The embeddings of neutral captions, saying from the concept on who their portrait shows."""
