@@ -19,7 +19,8 @@ from fairness_core.transport import transport_targets
 
 CONFIDENT = 0.8  # an original's face is kept as target only when its class is this sure
 TRANSPORT_DRAWS = 100
-IMAGES_WITH_GRAPH = 2  # decoded and judged with gradient at once: as fast as all together, in less memory
+# Decoded and judged with gradient at once: sixteen images of the built-in model, one of Stable Diffusion 1.5.
+LATENT_PIXELS_WITH_GRAPH = 16 * 16 * 16
 ROUNDING = 1e-9  # a confidence is a sum of shares: eighty hundredths may come out just below 0.8
 
 
@@ -115,10 +116,15 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
     any process shows a face: there is nothing to align.
 
     The transport needs every image before the first gradient, and the decoder's graph is what takes the most memory
-    of all: so the images are decoded without it, and again with it, a few at a time.
+    of all: where the images are large, they are decoded without it, and again with it, a few at a time.
     """
+    size = max(1, LATENT_PIXELS_WITH_GRAPH // latents[0, 0].numel())
+    together = len(latents) <= size
+    leaf = latents.detach().requires_grad_(together)
+    with torch.set_grad_enabled(together):
+        decoded = decode_in_parts(vae, leaf)
     with torch.no_grad():
-        images = decode_in_parts(vae, latents)
+        images = decoded.detach()
         faces = critics.detector(images)
         found = share.gather(faces.found)
         if not found.any():
@@ -130,10 +136,11 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
     labels, applies = ({name: values[share.own(len(found))] for name, values in part.items()} for part in every)
     wanted = Wanted(faces, labels, applies, class_changes(own, labels, applies, faces, reference))
     gradients, losses = [], []
-    for rows in slices(len(latents), IMAGES_WITH_GRAPH):
-        part = latents[rows].detach().requires_grad_()
+    for rows in slices(len(latents), size):
+        part = leaf if together else latents[rows].detach().requires_grad_()
         with torch.enable_grad():
-            each = losses_of(critics, decode(vae, part), reference.rows(rows), wanted.rows(rows), target, weights)
+            part_images = decoded if together else decode(vae, part)
+            each = losses_of(critics, part_images, reference.rows(rows), wanted.rows(rows), target, weights)
             scale(each[0].sum() / len(found)).backward()
         gradients.append(part.grad)
         losses.append(each.detach())

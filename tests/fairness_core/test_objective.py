@@ -239,7 +239,7 @@ def test_how_many_are_judged_together_changes_nothing(vae, latents, monkeypatch)
     reference = reference_of(critics, vae, latents.flip(0))
 
     def judged(at_once: int):
-        monkeypatch.setattr(objective, "IMAGES_WITH_GRAPH", at_once)
+        monkeypatch.setattr(objective, "LATENT_PIXELS_WITH_GRAPH", at_once * latents[0, 0].numel())
         return judge(critics, vae, latents, reference, parity("gender"), EVERYTHING, rng())
 
     one, four, all_at_once = judged(1), judged(4), judged(N)
