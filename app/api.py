@@ -20,7 +20,7 @@ def add_endpoints(runner: JobRunner, desk: Desk) -> None:
         """The models that can be finetuned, and in plain words why one cannot be used on this machine.
 
         Returns:
-            One entry a model: name, label, note, unavailable (empty when it can be used), licence (name, url, terms), and download_gb (what its first use downloads; 0: it comes with the app).
+            One entry a model: name, label, note, unavailable (empty when it can be used), licence (name, url, terms), and download_gb (the size of its download; 0: it comes with the app).
         """
         return [{"name": m.name, "label": m.label, "note": m.note, "unavailable": m.unavailable,
                  "licence": asdict(m.licence), "download_gb": m.download_gb}

@@ -21,7 +21,8 @@ def model_entry(entry: ModelEntry) -> str:
 def size(entry: ModelEntry) -> str:
     if not entry.download_gb:
         return "Comes with the app."
-    return f"{entry.download_gb:g} GB, {'downloaded at its first use' if entry.needs_download else 'downloaded already'}."
+    how = f"to be downloaded first (<code>python -m fairness_core models --download {plain(entry.name)}</code>)"
+    return f"{entry.download_gb:g} GB, {how if entry.needs_download else 'downloaded already'}."
 
 
 def licence(entry: ModelEntry) -> str:

@@ -22,7 +22,8 @@ def test_what_is_missing_and_what_is_here():
     far = replace(mini, download_gb=2.1, needs_download=True, unavailable="this model needs 4 GB: use another",
                   licence=Licence())
     text = model_list([far])
-    assert "2.1 GB, downloaded at its first use. <strong>Not here:</strong> this model needs 4 GB" in text
+    assert "2.1 GB, to be downloaded first (<code>python -m fairness_core models --download mini</code>)." in text
+    assert "<strong>Not here:</strong> this model needs 4 GB" in text
     assert "Licence: unknown" in text and "downloaded already" in model_list([replace(far, needs_download=False)])
 
 
