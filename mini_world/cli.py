@@ -9,7 +9,7 @@ def arguments(**defaults: int) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--portraits", type=Path, required=True, help="portraits.zip")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, logs and the model")
-    parser.add_argument("--start-from", type=Path, help="folder of a trained part to begin with, instead of nothing")
+    parser.add_argument("--start-from", type=Path, help="folder of a trained U-Net, or of both classifiers, to begin with")
     for name, default in defaults.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default)
     return parser.parse_args()

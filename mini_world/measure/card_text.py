@@ -22,8 +22,8 @@ the text encoder; with `dino` it watches that pictures keep their meaning. `clas
 against; `classifier_eval`: what measures and is never trained against. `face_bank`: embeddings of portraits, for face
 realism."""
 
-CLASSIFIER_NOTE = """Each was trained on its own three quarters of the training portraits; below, the held-out
-portraits. Rows of a table are the truth, columns the answer."""
+CLASSIFIER_NOTE = """Each was trained on its own three quarters of the training portraits, as rendered and as
+painted again by the U-Net from some noise (`mini_world/repaint.py`); below, the held-out portraits as rendered. Rows of a table are the truth, columns the answer."""
 
 NO_FACE_NOTE = """**What is no face.** Mean confidence when a picture without a face is forced on the classifiers as if
 it were one (knowing nothing would be .50, for race .25). They were trained on faces alone and have no answer for
@@ -55,9 +55,9 @@ With the archive of portraits, `portraits.zip` (or portraits rendered anew: `min
 P="--portraits portraits.zip --out build"
 python -m mini_world.train_clip $P
 python -m mini_world.train_unet $P --steps 7500
-python -m mini_world.train_classifiers $P
 python -m mini_world.train_autoencoder $P
 python -m mini_world.train_dino $P
+python -m mini_world.train_classifiers $P
 python -m mini_world.export $P
 python -m mini_world.measure --portraits portraits.zip --model build/mini --logs build
 ```

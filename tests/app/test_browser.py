@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
          "--disable-component-update --disable-sync").split()
-LOAD, SOON = 30_000, 20_000
+LOAD, SOON = 60_000, 40_000
 
 pytestmark = pytest.mark.browser
 
@@ -100,6 +100,7 @@ def test_compare_controls(browser, serve):
     page.get_by_text("Other prompts, other strength").click()
     page.locator("#strength input[type=number]").fill("0.5")
     page.locator("#strength input[type=number]").press("Enter")
+    expect(page.locator("#strength input[type=range]")).to_have_value("0.5")
     page.locator("#rerender").click()
     expect(page.locator("#origin")).to_contain_text("strength 0.5", timeout=SOON)
     page.close()
