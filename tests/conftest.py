@@ -5,8 +5,6 @@ import os
 # Threads that spin for long while they wait make small models many times slower on a busy machine; read when torch is
 # loaded. Not to spin at all (OMP_WAIT_POLICY=PASSIVE) would make them half as fast on a quiet one.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-if "PYTEST_XDIST_WORKER" in os.environ:  # several workers: one core for each
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
@@ -21,11 +19,9 @@ GUIDANCE = 3.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests, which mostly wait, run one after the other beside the rest. Such a test gets a second try, since a
-    browser on a busy machine may miss a touch; the summary says so."""
+    """A browser on a busy machine may miss a touch: its tests get a second try, and the summary says so."""
     for item in items:
         if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
