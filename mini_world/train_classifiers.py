@@ -4,7 +4,7 @@ They learn from portraits as rendered and as painted again by the U-Net: trained
 softly painted Black face in three for an Indian one.
 
 python -m mini_world.train_classifiers --portraits portraits.zip --out build
-(needs the U-Net and the autoencoder; about 20 minutes on two cores)
+(needs the U-Net and the autoencoder; about 25 minutes on two cores)
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from fairness_core.faces import MtcnnDetector, crop_faces
 from mini_world.augment import random_views
 from mini_world.cli import arguments
 from mini_world.loop import pick_device, train, use_both_cores
-from mini_world.portraits import CLASSES, Portraits, as_floats, load_portraits, split
+from mini_world.portraits import CLASSES, as_floats, load_portraits, split
 from mini_world.repaint import BATCH, repaint
 
 LOOSE_CROP = 96  # kept wider than the network's 64 so that augmentation has room
@@ -98,8 +98,8 @@ def main() -> None:
             crops[name, kind], found[name, kind] = face_crops(batches, args.out / f"crops_{name}_{kind}.pt", device)
             print(f"{name}, {kind}: faces in {found[name, kind].float().mean().item():.4f}")
     people = len(both["training"])
-    training_crops = torch.cat([crops["training", "rendered"], crops["training", "repainted"]])
-    training_found = torch.cat([found["training", "rendered"], found["training", "repainted"]])
+    training_crops, training_found = (torch.cat([part["training", "rendered"], part["training", "repainted"]])
+                                      for part in (crops, found))
     training_labels = {k: v.repeat(2) for k, v in labels["training"].items()}
     order = np.random.default_rng(11).permutation(people)
     halves = {"classifier": (order[: int(.75 * len(order))], 5, 24, 0.08),

@@ -23,7 +23,8 @@ against; `classifier_eval`: what measures and is never trained against. `face_ba
 realism."""
 
 CLASSIFIER_NOTE = """Each was trained on its own three quarters of the training portraits, as rendered and as
-painted again by the U-Net from some noise (`mini_world/repaint.py`); below, the held-out portraits as rendered. Rows of a table are the truth, columns the answer."""
+painted again by the U-Net from some noise (`mini_world/repaint.py`); below, the held-out portraits as rendered. Rows of
+a table are the truth, columns the answer."""
 
 NO_FACE_NOTE = """**What is no face.** Mean confidence when a picture without a face is forced on the classifiers as if
 it were one (knowing nothing would be .50, for race .25). They were trained on faces alone and have no answer for
