@@ -11,7 +11,7 @@ import numpy as np
 from fairness_core.config import FinetuneConfig
 from fairness_core.events import StepDone
 
-RECENT_STEPS = 8
+RECENT_STEPS = 4  # the machine may become faster or slower
 
 
 def seconds_left(steps: Sequence[StepDone], config: FinetuneConfig) -> float | None:

@@ -117,6 +117,8 @@ def prepare(folder: Path, config: FinetuneConfig, resume: bool) -> None:
 
 def start(model: Model, config: FinetuneConfig) -> Run:
     """Checks the settings and attaches a fresh adapter."""
+    if not torch.is_grad_enabled():
+        raise ConfigError("finetune() was called where torch computes no gradients: call it outside torch.no_grad().")
     check_perceived(config.target(), model.critics)
     targets = {prompt: config.target(prompt) for prompt in (*config.prompts, *config.targets_by_prompt)}
     if not config.prompts:

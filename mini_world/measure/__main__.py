@@ -23,6 +23,7 @@ from mini_world.measure.card import write_card
 from mini_world.measure.distance import distance_and_floor
 from mini_world.measure.judging import Judged, joined, judge, paint_judged
 from mini_world.measure.speed import load_timed, megabytes, seconds_by_steps
+from mini_world.measure.told import told_figures
 from mini_world.measure.training_logs import read_logs
 from mini_world.portraits import Portraits, load_portraits, split
 
@@ -83,6 +84,7 @@ def measure(model: Model, portraits: Portraits, images: int, out: Path) -> dict:
     # what prompts that name nobody were taught from: the rows with the planted bias
     like_captions = np.array([row["biased"] for row in held_out.rows]) & rendered.found
     figures["frechet"] = distance_and_floor(generated.features[generated.found], rendered.features[like_captions])
+    figures["told"] = told_figures(model, names[::4], images)
     save_concept_sheets(sets, rendered, generated, out)
     return figures | prompt_figures(model, rendered, held_out, names, images, out) | step_figures(
         model, names, images, rendered.features[like_captions], out)

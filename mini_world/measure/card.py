@@ -7,7 +7,7 @@ from fairness_core.metrics import wilson_interval
 from fairness_core.prompts import load_concepts
 from fairness_core.report import markdown_table
 from mini_world.measure.card_text import (BIAS_NOTE, CLASSIFIER_NOTE, HEAD, LIMITS, NO_FACE_NOTE, REPRODUCE, SHEETS,
-                                          TRAINING_NOTE)
+                                          TOLD_NOTE, TRAINING_NOTE)
 from mini_world.measure.prompts import TRUSTED
 from mini_world.portraits import CLASSES
 
@@ -114,7 +114,21 @@ def bias_section(figures: dict) -> str:
 
 **Frechet distance** in the evaluation classifier's feature space, {frechet['pictures']} pictures a side: generated
 against held-out portraits **{frechet['distance']}**; two halves of the portraits against each other
-**{frechet['floor']}**."""
+**{frechet['floor']}**.
+
+{told_section(figures['told'])}"""
+
+
+def told_section(told: dict) -> str:
+    columns = list(told["share_of_women"])
+    rows = [[concept, *(f"{told['share_of_women'][odds][concept]:.2f}" for odds in columns)]
+            for concept in told["share_of_women"][columns[0]]]
+    return f"""{TOLD_NOTE}
+
+{markdown_table(['concept', *(f'log odds {float(odds):+g}' for odds in columns)], rows)}
+
+At even odds ({told['images']} images a concept) the mean bias is **{told['bias_at_even_odds']}**; chance alone gives
+{told['floor']}."""
 
 
 def share_of(counts: list[int], index: int) -> str:

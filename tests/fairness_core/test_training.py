@@ -542,6 +542,11 @@ def test_an_attribute_the_classifiers_do_not_perceive_is_refused_before_the_firs
         next(finetune(model, replace(CONFIG, marginals=race), tmp_path))
 
 
+def test_a_run_that_could_learn_nothing_is_refused(tmp_path):
+    with torch.no_grad(), pytest.raises(ConfigError, match="outside torch.no_grad"):
+        next(finetune(tiny_model(), CONFIG, tmp_path))
+
+
 def test_classes_in_another_order_are_refused(tmp_path):
     """Labels are indices: a classifier that counts the other way round would be trained to the opposite."""
     critics = tiny_critics()

@@ -8,9 +8,12 @@ import pytest
 import torch
 from fakes import FEATURES, FixedDetector, tiny_critics, tiny_model
 
+from fairness_core.conditioning import condition
 from fairness_core.evaluation import paint
+from fairness_core.models import load_model
 from fairness_core.prompts import load_concepts, prompt_for
 from fairness_core.sampling import to_uint8
+from mini_world.directions import directions, read
 from mini_world.measure import classifiers
 from mini_world.measure.__main__ import measure
 from mini_world.measure.bias import planted_errors, planted_shares
@@ -18,6 +21,7 @@ from mini_world.measure.card import write_card
 from mini_world.measure.distance import distance_and_floor, frechet_distance
 from mini_world.measure.judging import SEED, joined, judge, paint_judged
 from mini_world.measure.prompts import Outside, concept_accuracy, outside_figures, person_prompt
+from mini_world.measure.told import tell_gender
 from mini_world.measure.training_logs import read_logs
 from mini_world.portraits import CLASSES, Portraits
 
@@ -146,6 +150,20 @@ def test_a_prompt_outside_is_asked_for_what_it_names(model):
     assert figures["asked"]["nurse"]["right"] == 4 * concept_accuracy(model, judged, ["nurse"] * 4, names)
 
 
+def test_gender_is_told_by_the_embedding_and_nothing_else_is():
+    model = load_model("mini")
+    prompt = prompt_for("firefighter")
+    before = condition(model, prompt, 2.0).conditional.float()
+    told = tell_gender(model, before, prompt, "firefighter", 1.5)
+    rows = directions(before.shape[-1])
+    was, now = read(before, rows), read(told, rows)
+    first = len(model.tokenizer(prompt[:prompt.index("firefighter")].strip()).input_ids) - 1
+    female, male = now["gender"][0, first:].unbind(-1)
+    torch.testing.assert_close(female - male, torch.full_like(female, 1.5), atol=1e-3, rtol=0)
+    torch.testing.assert_close(now["race"], was["race"], atol=1e-3, rtol=0)
+    assert torch.equal(told[:, :first], before[:, :first])
+
+
 def test_training_logs_add_up_continued_runs(tmp_path):
     records = [{"step": 0, "seconds": 1, "loss": 2.0}, {"step": 20, "seconds": 60, "loss": 1.0},
                {"step": 40, "seconds": 30, "loss": .5}]
@@ -171,4 +189,5 @@ def test_the_whole_card_is_written(model, portraits, tmp_path):
     linked = {part.split(")")[0] for part in card.split("](sheets/")[1:]}
     painted = {path.name for path in (tmp_path / "sheets").iterdir()}
     assert painted <= linked and {"rendered_and_generated.webp", "people.webp", "steps.webp"} <= painted
+    assert "log odds -2" in card and f"**{figures['told']['bias_at_even_odds']}**" in card
     assert "| 16 images at 20 steps, painted and judged | 9.0 s | 8 s | **no** |" in card
