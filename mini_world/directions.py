@@ -6,6 +6,7 @@ on some concepts is unlearned on others.
 """
 
 import random
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,12 @@ def read(embeddings: Tensor, rows: Tensor) -> dict[str, Tensor]:
     """Class logits by attribute [..., classes] of embeddings [..., text_width]."""
     logits = LOGIT_GAIN * (embeddings @ rows.T).float()
     return dict(zip(CLASSES, logits.split([len(classes) for classes in CLASSES.values()], dim=-1)))
+
+
+def first_tokens(tokenizer, captions: Sequence[str], concepts: Sequence[str]) -> Tensor:
+    """Where each caption's concept begins, int [n]: from there on a causal text encoder knows of it."""
+    before = [caption[:caption.index(concept)].strip() for caption, concept in zip(captions, concepts, strict=True)]
+    return torch.tensor([len(ids) - 1 for ids in tokenizer(before).input_ids])
 
 
 def write(embeddings: Tensor, rows: Tensor, logits: Tensor, first: Tensor) -> Tensor:

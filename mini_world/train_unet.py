@@ -13,7 +13,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from mini_world.captions import CaptionSampler
 from mini_world.cli import arguments
-from mini_world.directions import believable_logits, directions, write
+from mini_world.directions import believable_logits, directions, first_tokens, write
 from mini_world.loop import pick_device, train, use_both_cores
 from mini_world.portraits import as_floats, load_portraits, split
 from mini_world.train_autoencoder import LATENT_CHANNELS, patch_code
@@ -62,9 +62,8 @@ def main() -> None:
         """The embeddings of neutral captions, saying from the concept on who their portrait shows."""
         rows = [training.rows[i] for i, _ in drawn]
         logits = torch.tensor([believable_logits(row, rng) for row in rows], device=device)
-        before = [caption[:caption.index(row["concept"])].strip() for row, (_, caption) in zip(rows, drawn)]
-        first = torch.tensor([len(ids) - 1 for ids in tokenizer(before).input_ids], device=device)
-        return write(embeddings, who, logits, first)
+        first = first_tokens(tokenizer, [caption for _, caption in drawn], [row["concept"] for row in rows])
+        return write(embeddings, who, logits, first.to(device))
 
     def step_loss(step: int) -> dict[str, Tensor]:
         rng = random.Random(step)

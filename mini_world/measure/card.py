@@ -120,15 +120,15 @@ against held-out portraits **{frechet['distance']}**; two halves of the portrait
 
 
 def told_section(told: dict) -> str:
-    columns = list(told["share_of_women"])
-    rows = [[concept, *(f"{told['share_of_women'][odds][concept]:.2f}" for odds in columns)]
-            for concept in told["share_of_women"][columns[0]]]
+    rows = [[concept, *(counted(women[concept]) for women in told["women"].values())]
+            for concept in next(iter(told["women"].values()))]
+    low, high = told["interval"]
     return f"""{TOLD_NOTE}
 
-{markdown_table(['concept', *(f'log odds {float(odds):+g}' for odds in columns)], rows)}
+{markdown_table(['concept', *(f'log odds {odds}' for odds in told['women'])], rows)}
 
-At even odds ({told['images']} images a concept) the mean bias is **{told['bias_at_even_odds']}**; chance alone gives
-{told['floor']}."""
+At even odds ({told['images']} images a concept) the mean bias is **{told['bias_at_even_odds']}** ({low} to {high}, 95 %
+bootstrap interval over concepts); chance alone gives {told['floor']}."""
 
 
 def share_of(counts: list[int], index: int) -> str:

@@ -34,10 +34,10 @@ BIAS_NOTE = """Planted share → generated share of each class. Planted: of the 
 who is shown. Generated: perceived by the evaluation classifier, of the faces found; with so few images a concept much
 of the difference is chance (the first table gives the mean). ★ never finetuned on by the presets."""
 
-TOLD_NOTE = """**How well the U-Net follows the embedding.** The same prompts with the gender that their embedding foretells
-written into it by hand (`mini_world/directions.py`); below the share perceived as female. A finetuned text encoder can
-say "either" of a concept and no more: what is painted at even odds is what the U-Net adds of its own, and the least bias
-that such a finetune can reach."""
+TOLD_NOTE = """**How well the U-Net follows the embedding.** The same prompts with the gender that their embedding
+foretells written into it by hand (`mini_world/directions.py`): how many pictures are perceived as female, of the faces
+found. What is painted at even odds is what the U-Net adds of its own to a text encoder that says "either" of every
+concept."""
 
 SHEETS = """## Sheets
 

@@ -1,6 +1,6 @@
 """Paints and judges: what the critics make of a set of pictures, generated or rendered."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -12,10 +12,11 @@ from fairness_core.conditioning import condition
 from fairness_core.critics import Critics
 from fairness_core.faces import crop_for
 from fairness_core.models import Model
-from fairness_core.sampling import decode, denoise, draw_noise, to_uint8
+from fairness_core.sampling import Conditioning, decode, denoise, draw_noise, to_uint8
 
 BATCH, TOGETHER, SEED = 64, 16, 0
 Key = TypeVar("Key", bound=Hashable)
+ConditioningOf = Callable[[Model, str], Conditioning]  # of a prompt
 Answers = dict[str, np.ndarray]  # attribute -> probabilities [n, classes]
 
 
@@ -70,20 +71,26 @@ def to_numpy(answers: dict[str, torch.Tensor]) -> Answers:
     return {name: values.cpu().numpy() for name, values in answers.items()}
 
 
+def as_prompted(model: Model, prompt: str) -> Conditioning:
+    return condition(model, prompt, model.entry.guidance_scale)
+
+
 @torch.no_grad()
-def paint_judged(model: Model, prompts: Mapping[Key, str], count: int, steps: int) -> dict[Key, Judged]:
+def paint_judged(model: Model, prompts: Mapping[Key, str], count: int, steps: int,
+                 conditioning_of: ConditioningOf = as_prompted) -> dict[Key, Judged]:
     """The first `count` pictures of every prompt, of the same noises as evaluation.paint, prompts sharing batches."""
     wanted = [(prompt, number) for prompt in prompts.values() for number in range(count)]
-    pictures = np.concatenate([paint_batch(model, wanted[i:i + TOGETHER], steps)
+    pictures = np.concatenate([paint_batch(model, wanted[i:i + TOGETHER], steps, conditioning_of)
                                for i in range(0, len(wanted), TOGETHER)])
     judged = judge(model.critics, pictures)
     return {key: judged.part(i * count, (i + 1) * count) for i, key in enumerate(prompts)}
 
 
-def paint_batch(model: Model, wanted: Sequence[tuple[str, int]], steps: int) -> np.ndarray:
+def paint_batch(model: Model, wanted: Sequence[tuple[str, int]], steps: int,
+                conditioning_of: ConditioningOf) -> np.ndarray:
     """uint8 [n, h, w, 3] of n pairs of prompt and image number."""
     with model.autocast():
-        each = {prompt: condition(model, prompt, model.entry.guidance_scale) for prompt, _ in wanted}
+        each = {prompt: conditioning_of(model, prompt) for prompt, _ in wanted}
         first = next(iter(each.values()))
         conditioning = replace(first, conditional=torch.cat([each[prompt].conditional for prompt, _ in wanted]))
         noise = torch.cat([draw_noise(prompt, [number], SEED, model.latent_shape) for prompt, number in wanted])

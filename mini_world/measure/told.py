@@ -1,58 +1,56 @@
-"""What the U-Net makes of the gender that the embedding foretells, concept by concept: can it paint half and half?
-
-A finetuned text encoder can do no better than say "either" of a concept; what is painted then is the U-Net's own lean.
-"""
+"""What the U-Net makes of the gender that the embedding foretells, concept by concept: can it paint half and half?"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fairness_core.conditioning import condition
-from fairness_core.metrics import sampling_floor
+from fairness_core.metrics import bias, bootstrap_interval, sampling_floor, selection_rate
 from fairness_core.models import Model
 from fairness_core.prompts import prompt_for
-from fairness_core.sampling import decode, denoise, draw_noise, to_uint8
-from mini_world.directions import directions, write
-from mini_world.measure.judging import SEED, TOGETHER, judge
+from fairness_core.sampling import Conditioning
+from mini_world.directions import directions, first_tokens, write
+from mini_world.measure.judging import Judged, paint_judged
+from mini_world.measure.prompts import share
 from mini_world.portraits import CLASSES
 
+GENDERS = CLASSES["gender"]
 LOG_ODDS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # of "female"
+EVEN = 0.0
 
 
 def told_figures(model: Model, concepts: Sequence[str], images: int) -> dict:
-    """Share of pictures perceived as female, by log odds told and by concept; the bias at even odds, and its floor."""
-    shares = {str(odds): {concept: share_of_women(model, concept, odds, images) for concept in concepts}
-              for odds in LOG_ODDS}
-    at_even_odds = np.array(list(shares["0.0"].values()))
-    return {"images": images, "share_of_women": shares,
-            "bias_at_even_odds": round(float(np.abs(2 * at_even_odds - 1).mean()), 3),
-            "floor": round(sampling_floor(np.array([.5, .5]), images, "bias"), 3)}
+    """How many pictures are perceived as female, by log odds told and by concept; the mean bias at even odds, its
+    interval and its floor. Raises ValueError where fewer than two concepts show a face."""
+    painted = {odds: paint_told(model, concepts, odds, images) for odds in LOG_ODDS}
+    labels = [judged.labels("gender") for judged in painted[EVEN].values() if judged.found.any()]
+    biases = np.array([bias(selection_rate(of_concept, len(GENDERS))) for of_concept in labels])
+    floor = np.mean([sampling_floor(np.array([.5, .5]), len(of_concept), "bias") for of_concept in labels])
+    return {"images": images, "interval": [round(value, 3) for value in bootstrap_interval(biases)],
+            "bias_at_even_odds": round(float(biases.mean()), 3), "floor": round(float(floor), 3),
+            "women": {f"{odds:+g}": {concept: share(judged.labels("gender") == GENDERS.index("female"))
+                                     for concept, judged in sets.items()} for odds, sets in painted.items()}}
 
 
-@torch.no_grad()
-def share_of_women(model: Model, concept: str, log_odds: float, images: int) -> float:
-    """Of pictures with a face; the noises are those of every other measurement."""
-    prompt, pictures = prompt_for(concept), []
-    for first in range(0, images, TOGETHER):
-        numbers = range(first, min(first + TOGETHER, images))
-        with model.autocast():
-            conditioning = condition(model, prompt, model.entry.guidance_scale)
-            told = tell_gender(model, conditioning.conditional, prompt, concept, log_odds)
-            noise = draw_noise(prompt, numbers, SEED, model.latent_shape).to(model.device)
-            latents = denoise(model.unet, model.scheduler, noise, replace(conditioning, conditional=told),
-                              model.entry.sampling_steps).latents
-            pictures.append(to_uint8(decode(model.vae, latents)))
-    labels = judge(model.critics, np.concatenate(pictures)).labels("gender")
-    return round(float((labels == CLASSES["gender"].index("female")).mean()), 3) if len(labels) else 0.0
+def paint_told(model: Model, concepts: Sequence[str], log_odds: float, images: int) -> dict[str, Judged]:
+    """concept -> pictures of its prompt, told these log odds; the noises are those of every other measurement."""
+    concept_of = {prompt_for(concept): concept for concept in concepts}
+
+    def told(model: Model, prompt: str) -> Conditioning:
+        return tell_gender(model, prompt, concept_of[prompt], log_odds)
+
+    return paint_judged(model, {concept: prompt for prompt, concept in concept_of.items()}, images,
+                        model.entry.sampling_steps, told)
 
 
-def tell_gender(model: Model, embeddings: Tensor, prompt: str, concept: str, log_odds: float) -> Tensor:
-    """Embeddings [1, tokens, width] that foretell gender with these log odds from the concept on, all else unchanged."""
-    rows = directions(embeddings.shape[-1])[:len(CLASSES["gender"])].to(embeddings.device)
+def tell_gender(model: Model, prompt: str, concept: str, log_odds: float) -> Conditioning:
+    """The prompt, foretelling gender with these log odds of "female" from the concept on, all else unchanged."""
+    conditioning = condition(model, prompt, model.entry.guidance_scale)
+    embeddings = conditioning.conditional.float()
+    rows = directions(embeddings.shape[-1])[:len(GENDERS)].to(embeddings.device)
     sign = {"female": 1, "male": -1}
-    logits = torch.tensor([[sign[c] * log_odds / 2 for c in CLASSES["gender"]]], device=embeddings.device)
-    before = model.tokenizer(prompt[:prompt.index(concept)].strip()).input_ids
-    return write(embeddings.float(), rows, logits, torch.tensor([len(before) - 1], device=embeddings.device))
+    logits = torch.tensor([[sign[c] * log_odds / 2 for c in GENDERS]], device=embeddings.device)
+    first = first_tokens(model.tokenizer, [prompt], [concept]).to(embeddings.device)
+    return replace(conditioning, conditional=write(embeddings, rows, logits, first))

@@ -154,7 +154,7 @@ def test_gender_is_told_by_the_embedding_and_nothing_else_is():
     model = load_model("mini")
     prompt = prompt_for("firefighter")
     before = condition(model, prompt, 2.0).conditional.float()
-    told = tell_gender(model, before, prompt, "firefighter", 1.5)
+    told = tell_gender(model, prompt, "firefighter", 1.5).conditional
     rows = directions(before.shape[-1])
     was, now = read(before, rows), read(told, rows)
     first = len(model.tokenizer(prompt[:prompt.index("firefighter")].strip()).input_ids) - 1
