@@ -6,6 +6,7 @@ from pathlib import Path
 COMMANDS = {
     "train": "finetune a model toward a target; Ctrl-C stops after the step and keeps what was learned",
     "evaluate": "measure a model before and after, on fixed noises: JSON, CSV and an HTML report",
+    "check": "paint what a finetune must leave alone (named classes, scenes), and tell what moved",
     "generate": "paint images, with or without an adapter: PNG files and a contact sheet",
     "report": "write a run's report; of several runs, the tables of the paper as well",
     "convert": "an adapter of others (kohya's, the paper's) into this app's format, or any into kohya's",
@@ -22,6 +23,7 @@ def build_parser() -> argparse.ArgumentParser:
     parsers = {name: commands.add_parser(name, help=words, description=words) for name, words in COMMANDS.items()}
     add_train(parsers["train"])
     add_evaluate(parsers["evaluate"])
+    add_check(parsers["check"])
     add_generate(parsers["generate"])
     report = parsers["report"]
     report.add_argument("--run", type=Path, nargs="+", required=True, help="run folders")
@@ -47,15 +49,17 @@ def add_train(train: argparse.ArgumentParser) -> None:
 
 
 def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
-    add_config(evaluate, required=False)
-    add_adapter(evaluate)
-    evaluate.add_argument("--run", type=Path, help="a run's folder: its settings and its adapter")
-    evaluate.add_argument("--images", type=count, default=16, help="images a prompt (default: 16)")
+    add_measured(evaluate)
     evaluate.add_argument("--prompts", nargs="+", default=["held-out"], metavar="PROMPT",
                           help='trained, held-out, all, or prompts of your own (default: held-out)')
     evaluate.add_argument("--guidance", type=guidance, nargs="+",
                           help="guidance scales to measure (default: that of the settings)")
     evaluate.add_argument("--out", type=Path, required=True, help="folder of the results")
+
+
+def add_check(check: argparse.ArgumentParser) -> None:
+    add_measured(check)
+    check.add_argument("--out", type=Path, help="a JSON file for the results (default: they are printed only)")
 
 
 def add_generate(generate: argparse.ArgumentParser) -> None:
@@ -73,6 +77,13 @@ def add_config(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--memory", nargs="+", default=[], metavar="NAME=VALUE",
                         help="where GPU memory is short: images_at_once=1 gradient_checkpointing=true "
                              "critics_on_cpu=true attention_slicing=true vae_tiling=true")
+
+
+def add_measured(parser: argparse.ArgumentParser) -> None:
+    add_config(parser, required=False)
+    add_adapter(parser)
+    parser.add_argument("--run", type=Path, help="a run's folder: its settings and its adapter")
+    parser.add_argument("--images", type=count, default=16, help="images a prompt (default: 16)")
 
 
 def add_adapter(parser: argparse.ArgumentParser) -> None:

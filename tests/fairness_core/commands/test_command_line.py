@@ -18,6 +18,7 @@ from fairness_core.__main__ import main
 from fairness_core.commands.common import chosen_prompts, load_settings
 from fairness_core.config import ConfigError, FinetuneConfig, load_config, to_plain
 from fairness_core.evaluation import compare
+from fairness_core.must_not_move import PanelPrompt
 from fairness_core.prompts import load_concepts, prompt_for
 
 SMALL = dict(prompts=["a nurse", "a chef"], marginals={"gender": {"female": 0.5, "male": 0.5}}, lora_rank=2, steps=2,
@@ -28,7 +29,7 @@ SMALL = dict(prompts=["a nurse", "a chef"], marginals={"gender": {"female": 0.5,
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     model = tiny_model()
-    for command in ("train", "evaluate", "generate", "bench"):
+    for command in ("train", "evaluate", "check", "generate", "bench"):
         monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", lambda name, **options: model)
     return model
 
@@ -79,6 +80,17 @@ def test_ctrl_c_stops_after_the_step_and_keeps_what_was_learned(config, tmp_path
     assert "stopped at step 1" in output.out and "kept" in output.err
     assert (tmp_path / "run" / "adapter" / "pytorch_lora_weights.safetensors").is_file()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_check_tells_what_moved_in_the_panel(trained, tmp_path, capsys, monkeypatch):
+    out, panel = tmp_path / "new" / "moved.json", (PanelPrompt("a female nurse", {"gender": "female"}), PanelPrompt("a room"))
+    monkeypatch.setattr("fairness_core.commands.check.load_panel", lambda: panel)  # this model reads few words
+    assert main(["check", "--run", str(trained), "--images", "2", "--out", str(out)]) == 0
+    told = json.loads(out.read_text())
+    assert [line["prompt"] for line in told] == [entry.prompt for entry in panel]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("| a female", "| a room"))]
+    assert len(lines) == len(panel) and all(line.endswith(f"{result['status']} |") for line, result in zip(lines, told))
+    assert told[0]["named"] == {"gender": "female"} and told[1]["agreement_before"]["n"] == 2
 
 
 def test_evaluate_sweeps_the_guidance_and_writes_its_results(trained, tmp_path, capsys):

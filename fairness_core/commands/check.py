@@ -1,0 +1,48 @@
+"""check: what a finetune should have left alone, the page's "Must not move" in a terminal."""
+
+import json
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, stoppable
+from fairness_core.commands.evaluate import measure, what_to_measure
+from fairness_core.files import write_atomically
+from fairness_core.models import load_model
+from fairness_core.must_not_move import Moved, Share, load_panel, what_moved
+from fairness_core.report import markdown_table
+
+HEADER = ("Prompt", "Agree before", "Agree after", "Lost", "Won", "p", "CLIP-I", "Told")
+
+
+def run(options: Namespace) -> int:
+    config, adapter = what_to_measure(options)
+    panel = load_panel()
+    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    with stoppable("after this prompt; what was measured is kept.") as should_stop:
+        comparisons = measure(model, config, [entry.prompt for entry in panel], options, adapter, should_stop)
+        stopped = should_stop()
+    results = what_moved(comparisons, panel)
+    print(markdown_table(HEADER, list(map(cells, results))))
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(options.out, lambda path: write(path, results))
+        print(f"wrote {options.out}")
+    return INTERRUPTED if stopped else DONE
+
+
+def cells(result: Moved) -> list[str]:
+    return [result.prompt, share_text(result.agreement_before), share_text(result.agreement_after), str(result.lost),
+            str(result.gained), number(result.p_value), number(result.clip_image), result.status]
+
+
+def share_text(share: Share) -> str:
+    return "no face" if share.frequency is None else f"{share.count}/{share.n} [{share.low:.2f}, {share.high:.2f}]"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def write(path: Path, results: list[Moved]) -> None:
+    path.write_text(json.dumps([asdict(result) for result in results], indent=1))
