@@ -90,7 +90,7 @@ class CompareRoom:
         which = compare_figures.identity(shown)
         chosen = next((c for c in comparisons if c.prompt == values["prompt"]), comparisons[0])
         bars = [b for b in load_attributes() if b in values["bars"]]
-        origin = render.shown_label(shown, self.recorded_about(shown))
+        origin = render.shown_label(shown, self.recorded_about(shown), self.desk.runner.store.recorded_runs)
         adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter
         archive = self.archive_of(shown)
         return {

@@ -93,7 +93,7 @@ class Desk:
         return self.runner.view(job_id) if job_id else None
 
     def shown(self, view: JobView | None) -> JobView | None:
-        """Whose pictures step 3 shows: the job's, else those of the run it started from, else the recorded run's."""
+        """Whose pictures step 3 shows: the job's, else those of the run it started from, else the first recorded run's."""
         for candidate in (view, self.source_of(view)):
             if candidate is not None and candidate.comparisons:
                 return candidate

@@ -3,11 +3,13 @@
 import json
 import logging
 import threading
+from functools import cached_property
 from pathlib import Path
 
 from app.job_files import (ACTIVE, INTERRUPTED, STATE_FILE, HistoryLine, JobError, JobView, history_line, read_view,
                            recorded_view, write_json)
 from fairness_core import runs
+from fairness_core.config import FinetuneConfig
 
 KEPT_VIEWS = 6
 log = logging.getLogger(__name__)
@@ -72,11 +74,21 @@ class JobStore:
                 log.warning("run %s is left out of the history: %s", path.parent.name, error)
         return sorted(lines, key=lambda line: line.created, reverse=True)
 
+    @cached_property
+    def recorded_runs(self) -> dict[str, FinetuneConfig]:
+        """The settings of the runs that ship with the app, by id, in the order of their folders' names."""
+        found = {}
+        for path in sorted(self.recorded_root.glob("*/config.yaml")):
+            try:
+                found[path.parent.name] = runs.read_config(runs.RunFolder(path.parent))
+            except runs.RunError as error:
+                log.warning("the recorded run %s cannot be shown: %s", path.parent.name, error)
+        return found
+
     def recorded(self) -> JobView | None:
-        """The newest run that ships with the app, if there is one."""
-        folders = sorted(self.recorded_root.glob("*/config.yaml"), reverse=True)
+        """The first run that ships with the app, if there is one."""
         try:
-            return self.view(folders[0].parent.name) if folders else None
+            return self.view(next(iter(self.recorded_runs))) if self.recorded_runs else None
         except JobError as error:
             log.warning("the recorded run cannot be shown: %s", error)
             return None

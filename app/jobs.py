@@ -139,7 +139,7 @@ class JobRunner:
         return [view for view in views if view.state == INTERRUPTED and view.can_resume]
 
     def recorded(self) -> JobView | None:
-        """The newest run that ships with the app, if there is one."""
+        """The first run that ships with the app, if there is one."""
         return self.store.recorded()
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ class LabRoom:
             with gr.Row(equal_height=False):
                 page["lab_prompt"] = gr.Dropdown(concepts, value=concepts[0], label="Pictures of", allow_custom_value=True,
                                                  info=words.LAB_PROMPT, elem_id="lab-prompt", min_width=200)
-                page["lab_target"] = gr.Dropdown(concepts, value=concepts[1], label="pulled toward one of",
+                page["lab_target"] = gr.Dropdown(concepts, value=concepts[1], label="Pulled toward a picture of",
                                                  allow_custom_value=True, info=words.LAB_TARGET, elem_id="lab-target",
                                                  min_width=200)
                 page["lab_steps"] = gr.Number(STEPS, label="Updates a run", precision=0, minimum=1, maximum=100,

@@ -1,6 +1,6 @@
 """What the engine and the jobs tell -> values of components. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app import job_files as jobs
@@ -9,6 +9,7 @@ from app.job_files import Failure, HistoryLine, JobView
 from app.targets import target_words
 from app.text import duration, friendly_time, plain
 from fairness_core.attributes import load_attributes
+from fairness_core.config import FinetuneConfig
 from fairness_core.events import StepDone
 from fairness_core.plots import concept_name
 from fairness_core.results import PromptComparison
@@ -121,8 +122,9 @@ def offer(left: Sequence[JobView]) -> str:
             f"Open it and press Continue to go on from its last checkpoint.<ul>{lines}</ul></div>") if left else ""
 
 
-def shown_label(view: JobView | None, about: str = "") -> str:
-    """Where the compared pictures come from. about: machine and date of a recorded run."""
+def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, FinetuneConfig] = {}) -> str:
+    """Where the compared pictures come from. about: machine and date of a recorded run; recorded: all such runs by id.
+    """
     if view is None:
         return ""
     target = plain(target_words(view.request.config))
@@ -130,13 +132,20 @@ def shown_label(view: JobView | None, about: str = "") -> str:
     strength = f", adapter at strength {view.request.strength:g}" if view.request.strength != 1 else ""
     if view.recorded:
         return (f'<div class="origin recorded"><strong>Recorded run, made by this code{plain(about)}.</strong> '
-                f"Start your own in step 2. Target: {target}. {seen}.</div>")
+                f"Start your own in step 2. Target: {target}. {seen}.{others(view, recorded)}</div>")
     name = "Your run" if view.source else "The model as it is, no adapter"
     stage = "so far, " if view.phase == jobs.COMPARING else ""
     if view.is_active and not stage:
         name, stage = "Your run before the added steps", ""
     return (f'<div class="origin"><strong>{name}</strong>, {stage}{seen}{strength}. '
             f"{'Target: ' + target + '.' if target else ''}</div>")
+
+
+def others(view: JobView, recorded: Mapping[str, FinetuneConfig]) -> str:
+    """Links to the other recorded runs; empty where this is the only one."""
+    links = [f'<li><a href="?job={job_id}">{plain(target_words(config))}; {len(config.prompts)} prompts</a></li>'
+             for job_id, config in recorded.items() if job_id != view.job_id]
+    return f"<br>Also recorded:<ul>{''.join(links)}</ul>" if links else ""
 
 
 # ---------------------------------------------------------------- comparison

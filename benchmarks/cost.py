@@ -118,6 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
         torch.set_num_threads(args.threads)
     config = load_preset(ASSETS / "presets" / f"{args.preset}.yaml").config
     config = config if args.seed is None else replace(config, seed=args.seed)
+    config = replace(config, kept_prompts=())  # the published procedure knows none
     concepts = load_concepts().held_out[:args.prompts or None]
     plan = Plan(args.bias, args.attribute, tuple(map(prompt_for, concepts)), args.images, args.every)
     model, points = load_model(config.model), []

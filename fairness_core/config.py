@@ -40,7 +40,7 @@ class LossWeights:
             raise ConfigError(f"The transport confidence is {self.confidence}: it must lie between 0 and 1.")
 
 
-TUPLES = ("prompts", "joint_attributes", "lora_targets")  # YAML knows lists only
+TUPLES = ("prompts", "kept_prompts", "joint_attributes", "lora_targets")  # YAML knows lists only
 TUNABLE = ("text_encoder", "unet", "both", "tokens")
 LORA_TARGETS = ("attention", "mlp")
 SCHEDULES = ("constant", "linear")
@@ -55,6 +55,8 @@ class FinetuneConfig:
     marginals: attribute -> class -> ratio (each sums to 1); or `joint`, a nested list over `joint_attributes`.
     targets_by_prompt: prompt -> a target of its own, as marginals or as {joint: ..., joint_attributes: ...}, over the
     same attributes; every other prompt follows the target above.
+    kept_prompts: prompts that say who is to be seen ("a male nurse") or otherwise must not move: every step also asks
+    one of them for the faces that the original model paints. Those among `prompts` follow the target.
     tune: "text_encoder", "unet" or "both" (LoRA), or "tokens" (`soft_tokens` learned vectors before the prompt).
     learning_rate_schedule: "constant", or "linear": falling to nothing by the last step.
     lora_rank, lora_alpha: LoRA counts alpha / rank times; alpha 0 means as large as the rank. lora_targets: the text
@@ -75,6 +77,7 @@ class FinetuneConfig:
     joint: list | None = None
     joint_attributes: tuple[str, ...] = ()
     targets_by_prompt: dict[str, dict] = field(default_factory=dict)
+    kept_prompts: tuple[str, ...] = ()
     tune: str = "text_encoder"
     lora_rank: int = 16
     lora_alpha: float = 0.0

@@ -1,13 +1,13 @@
 """Latents -> images -> faces -> losses -> one gradient at the latents. METHOD section 3."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fairness_core.attributes import TargetDistribution
+from fairness_core.attributes import Attribute, TargetDistribution
 from fairness_core.config import LossWeights
 from fairness_core.critics import Critics, FaceEmbedder
 from fairness_core.faces import Faces, crop_for
@@ -106,11 +106,18 @@ def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: Ta
     return labels, applies
 
 
-def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Reference, target: TargetDistribution,
+def kept_labels(reference: Reference, found: Tensor, share: Share) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """(labels [n], applies bool [n]) of every attribute: the original's, where both pictures show a face."""
+    both = found & share.gather(reference.faces.found)
+    return {name: share.gather(labels) for name, labels in reference.labels.items()}, dict.fromkeys(reference.labels, both)
+
+
+def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Reference, target: TargetDistribution | None,
           weights: LossWeights, rng: np.random.Generator, share: Share = Share(),
           scale: Callable[[Tensor], Tensor] = lambda loss: loss) -> Judgement | None:
     """Decodes latents [n, c, h, w], measures the three losses and goes back to the latents once.
 
+    target: None asks every image for the classes of its original.
     share: the other images of the prompt may be with other processes; the transport and the means are over all of
     them. scale: of the loss, and thus of the gradient: float16 would lose small ones. Returns None when no image of
     any process shows a face: there is nothing to align.
@@ -130,9 +137,10 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
         if not found.any():
             return None
         seen = critics.classifier.probabilities(crop_for(critics.classifier, images, faces))
-    own = {name: seen[name] for name in target.names}
+    own = {name: seen[name] for name in (target.names if target else reference.labels)}
     probabilities = {name: share.gather(values) for name, values in own.items()}
-    every = transport_labels(probabilities, found, target, weights, rng)
+    every = (transport_labels(probabilities, found, target, weights, rng) if target
+             else kept_labels(reference, found, share))
     labels, applies = ({name: values[share.own(len(found))] for name, values in part.items()} for part in every)
     wanted = Wanted(faces, labels, applies, class_changes(own, labels, applies, faces, reference))
     gradients, losses = [], []
@@ -140,7 +148,8 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
         part = leaf if together else latents[rows].detach().requires_grad_()
         with torch.enable_grad():
             part_images = decoded if together else decode(vae, part)
-            each = losses_of(critics, part_images, reference.rows(rows), wanted.rows(rows), target, weights)
+            each = losses_of(critics, part_images, reference.rows(rows), wanted.rows(rows),
+                             target.attributes if target else (), weights)
             scale(each[0].sum() / len(found)).backward()
         gradients.append(part.grad)
         losses.append(each.detach())
@@ -149,16 +158,19 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
     means = {"total": total.mean(), "alignment": alignment.sum() / aligned.sum().clamp(min=1),
              "semantics": semantics.mean(), "face": face.sum() / found.sum()}
     return Judgement(torch.cat(gradients), {k: v.item() for k, v in means.items()},
-                     distances(probabilities, found, target), int(found.sum()))
+                     distances(probabilities, found, target) if target else {}, int(found.sum()))
 
 
-def losses_of(critics: Critics, images: Tensor, reference: Reference, wanted: Wanted, target: TargetDistribution,
+def losses_of(critics: Critics, images: Tensor, reference: Reference, wanted: Wanted, attributes: Iterable[Attribute],
               weights: LossWeights) -> Tensor:
-    """Weighted total, alignment, semantics and face realism, each for every image: [4, n]."""
+    """Weighted total, alignment, semantics and face realism, each for every image: [4, n].
+
+    attributes: those whose change relaxes the semantics loss.
+    """
     faces = wanted.faces
     logits = critics.classifier(crop_for(critics.classifier, images, faces))
     alignment = alignment_loss(logits, wanted.labels, wanted.applies)
-    semantics = semantics_of(critics, images, faces, reference, wanted.changes, target)
+    semantics = semantics_of(critics, images, faces, reference, wanted.changes, attributes)
     crops = crop_for(critics.face_embedder, images, faces)
     face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, wanted.changes)
     return torch.stack([alignment + weights.semantics * semantics + weights.face * face, alignment, semantics, face])
@@ -173,12 +185,12 @@ def class_changes(probabilities: dict[str, Tensor], labels: dict[str, Tensor], a
 
 
 def semantics_of(critics: Critics, images: Tensor, faces: Faces, reference: Reference,
-                 changes: dict[str, Tensor], target: TargetDistribution) -> Tensor:
+                 changes: dict[str, Tensor], attributes: Iterable[Attribute]) -> Tensor:
     """The image-semantics loss with its two factors, [n]."""
-    inside = smallest_factor(changes, target.attributes, "face_factor")
+    inside = smallest_factor(changes, attributes, "face_factor")
     damped = damp_face_gradient(images, faces.boxes, reference.faces.boxes, inside)
     features = [encode(damped) for encode in critics.encoders.values()]
-    return semantics_loss(features, reference.features, smallest_factor(changes, target.attributes, "image_factor"))
+    return semantics_loss(features, reference.features, smallest_factor(changes, attributes, "image_factor"))
 
 
 def face_of(embedder: FaceEmbedder, bank: Tensor, crops: Tensor, faces: Faces, reference: Reference,

@@ -35,11 +35,11 @@ IMAGES_PER_BATCH = 16  # (step, image) pairs of the backward pass: fewer take le
 
 @dataclass
 class Run:
-    """What changes while a finetune goes on, and what its steps share."""
+    """What changes while a finetune goes on, and what its steps share. targets: by prompt, None for a kept one."""
 
     model: Model
     config: FinetuneConfig
-    targets: dict[str, TargetDistribution]
+    targets: dict[str, TargetDistribution | None]
     parameters: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
     average: MovingAverage
@@ -121,12 +121,13 @@ def start(model: Model, config: FinetuneConfig) -> Run:
         raise ConfigError("finetune() was called where torch computes no gradients: call it outside torch.no_grad().")
     check_perceived(config.target(), model.critics)
     targets = {prompt: config.target(prompt) for prompt in (*config.prompts, *config.targets_by_prompt)}
+    targets = dict.fromkeys(config.kept_prompts) | targets
     if not config.prompts:
         raise ConfigError("Choose at least one concept or type a prompt.")
     if config.tune == "tokens" and model.text_encoder_2 is not None:
         raise ConfigError(f"{model.label} has two text encoders, and soft tokens are for one: tune 'text_encoder', "
                           "'unet' or 'both'.")
-    for prompt in config.prompts:
+    for prompt in (*config.prompts, *config.kept_prompts):
         check_prompt(model.tokenizer, prompt, reserved=config.soft_tokens if config.tune == "tokens" else 0)
     share = current_share(model.device)
     if config.images_per_prompt < share.count:
@@ -154,14 +155,19 @@ def check_perceived(target: TargetDistribution, critics: Critics) -> None:
 
 
 def take_step(run: Run) -> StepDone:
-    """One update: every prompt of the step adds its gradient, then the adapter moves once."""
+    """One update: every prompt of the step adds its gradient, then the adapter moves once.
+
+    What is told is about the prompts that follow the target, not about the kept one.
+    """
     started, run.original_seconds = time.monotonic(), 0.0
     config = run.config
-    prompts = prompts_of_step(config, run.step)
+    prompts, kept = prompts_of_step(config, run.step), kept_prompts_of_step(config, run.step)
     judgements = [judged for i, prompt in enumerate(prompts) if (judged := add_gradient(run, prompt, i))]
     skipped = "" if judgements else "no face was found in any image"
     if judgements:
-        skipped = move(run, len(prompts))
+        for i, prompt in enumerate(kept, len(prompts)):
+            add_gradient(run, prompt, i)
+        skipped = move(run, len(prompts) + len(kept))
     run.optimizer.zero_grad(set_to_none=True)
     run.step += 1
     return StepDone(run.step, config.steps, time.monotonic() - started, prompts[0],
@@ -249,6 +255,12 @@ def prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
         order = np.random.default_rng([config.seed, i // len(config.prompts)]).permutation(len(config.prompts))
         chosen.append(config.prompts[order[i % len(config.prompts)]])
     return chosen
+
+
+def kept_prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
+    """The next of the kept prompts, in turn; none where there are none."""
+    kept = [prompt for prompt in config.kept_prompts if prompt not in config.prompts]
+    return [kept[step % len(kept)]] if kept else []
 
 
 @torch.no_grad()

@@ -195,7 +195,8 @@ def test_the_newest_recorded_run_is_found_by_id(make, tmp_path):
                 copy.write_bytes(path.read_bytes())
     other = make(root=tmp_path / "others", recorded=tmp_path / "recorded")
     view = other.recorded()
-    assert view.job_id == "run-2" and view.recorded and len(view.comparisons) == 2
+    assert view.job_id == "run-1" and view.recorded and list(other.store.recorded_runs) == ["run-1", "run-2"]
+    assert len(view.comparisons) == 2
     assert other.view("run-2").adapter == runs.RunFolder(tmp_path / "recorded" / "run-2").adapter
     assert not view.can_extend and not view.can_resume
 

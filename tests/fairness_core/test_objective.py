@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from fairness_core import objective
 from fairness_core.attributes import TargetDistribution, parity
 from fairness_core.config import LossWeights
-from fairness_core.faces import Faces
+from fairness_core.faces import Faces, crop_for
 from fairness_core.objective import (Reference, class_changes, distances, face_of, judge, look_at_originals,
                                      transport_labels)
 from fairness_core.sampling import decode
@@ -95,6 +95,18 @@ def test_images_below_the_confidence_take_no_part(vae, latents):
     sometimes = judge(critics, vae, latents, reference, parity("gender"), replace(never, confidence=0.8), rng())
     gradient = sometimes.latents_gradient.abs().sum((1, 2, 3))
     assert 0 < (gradient == 0).sum() < N
+
+
+def test_without_a_target_every_image_is_asked_for_its_original(vae, latents):
+    """For every attribute; a picture without a face is asked for nothing."""
+    critics = tiny_critics(FixedDetector(shows=lambda place: place != 2))
+    reference = reference_of(critics, vae, latents)
+    judged = judge(critics, vae, latents, reference, None, ONLY_ALIGNMENT, rng())
+    gradient = judged.latents_gradient.abs().sum((1, 2, 3))
+    assert judged.distance == {} and gradient[2] == 0 and (gradient[[0, 1, 3, 4, 5]] > 0).all()
+    found, logits = reference.faces.found, critics.classifier(crop_for(critics.classifier, decode(vae, latents), reference.faces))
+    every = sum(F.cross_entropy(logits[name][found], labels[found]) for name, labels in reference.labels.items())
+    assert judged.losses["alignment"] == pytest.approx(every.item(), rel=1e-4)
 
 
 def test_no_face_at_all_is_no_judgement(vae, latents):

@@ -25,7 +25,7 @@ from fairness_core.evaluation import paint
 from fairness_core.events import FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.faces import crop_faces
 from fairness_core.sampling import PromptError, encode_prompts, to_uint8
-from fairness_core.training import finetune, prompts_of_step
+from fairness_core.training import finetune, kept_prompts_of_step, prompts_of_step
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = FinetuneConfig(
@@ -126,6 +126,25 @@ def test_every_prompt_follows_its_own_target(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "judge", recorded)
     run(tmp_path, replace(CONFIG, steps=2, targets_by_prompt={"a nurse": {"gender": {"female": 0.9, "male": 0.1}}}))
     assert asked == {("a nurse", 0.9), ("a chef", 0.5)}
+
+
+def test_every_step_keeps_one_prompt_in_turn(tmp_path, monkeypatch):
+    """It adds to the gradient without a target; what the step tells is about the others."""
+    asked, judge = [], training.judge
+    monkeypatch.setattr(training, "judge", lambda *a: asked.append(a[4]) or judge(*a))
+    config = replace(CONFIG, kept_prompts=("a man", "a nurse", "an old man"), steps=3)
+    assert [kept_prompts_of_step(config, step) for step in range(3)] == [["a man"], ["an old man"], ["a man"]]
+    assert kept_prompts_of_step(CONFIG, 0) == []
+    kept = steps_of(run(tmp_path / "kept", config))
+    assert [target is None for target in asked] == [False, True] * 3
+    alone = steps_of(run(tmp_path / "alone", replace(config, kept_prompts=())))
+    assert (kept[0].images, kept[0].losses, kept[0].distance) == (alone[0].images, alone[0].losses, alone[0].distance)
+    assert kept[1].losses != alone[1].losses
+
+
+def test_a_kept_prompt_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(PromptError, match="shorten"):
+        next(finetune(tiny_model(), replace(CONFIG, kept_prompts=("a man " * 40,)), tmp_path))
 
 
 def test_an_unusable_target_of_one_prompt_is_refused_before_the_first_event(tmp_path):
