@@ -18,13 +18,13 @@ PRESET_DETAILS = "Each figure; assets/labour_statistics.yaml takes rows and sour
 JOINT = "Beyond each attribute alone: for example as many Black women as Black men. The table then counts, not the sliders."
 JOINT_PAIR = "The third attribute keeps its sliders, independent of these two."
 SETTINGS_NOTE = "Settings as a file that this page and the command line read, or as a link that opens this page with them."
-CONCEPTS = "Finetuning draws one of these at each step."
+CONCEPTS = "Each step of the finetune draws some of these; where there are few, each gets more images."
 FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand. Up to about 30 words each."
 LENGTH = "How many steps to train. Most of the change comes early."
 
 ADVANCED = {
     "steps": "Updates of the adapter.",
-    "images_per_prompt": "Images painted and judged in each step. More: a steadier direction, slower steps.",
+    "images_per_prompt": "Images of a prompt that are judged together. More: a steadier direction, slower steps.",
     "learning_rate": "Size of an update (AdamW). Too large and faces fall apart.",
     "lora_rank": "Size of the adapter (LoRA).",
     "sampling_steps": "Denoising steps of an image while it trains: fewer are faster.",
@@ -140,6 +140,8 @@ ICLR 2024 ([arXiv 2311.07604](https://arxiv.org/abs/2311.07604)). This is an ind
   was not finetuned on; it shows whether a change carries over.
 - **Noise**: what a picture is painted from, made from the seed and the picture's number; same noise, same composition.
 - **Step**: one update of the adapter. **Sampling step**: one of the few strokes in which noise becomes a picture.
+- **Kept prompts**: each step also paints a prompt that says who is to be seen (“a male florist”), and holds it to what the
+  original model paints: a fair model still does as it is told. They are listed with a run's settings.
 - **Adapter** (LoRA): the small file that a finetune makes; the model itself stays as it is. **Strength**: how much of it counts.
 - **95 % interval**: the shares that would not be surprising given what was counted. **Floor**: what chance alone makes of a
   perfectly fair model with so few pictures.

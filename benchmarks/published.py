@@ -182,7 +182,7 @@ def losses_of(run: Run, images: Tensor, reference: Reference, targets: Targets, 
     logits = {name: seen[name] for name in target.names}
     probabilities = {name: values.detach().float().softmax(-1) for name, values in logits.items()}
     changes = class_changes(probabilities, labels, applies, faces, reference)
-    semantics = semantics_of(critics, images, faces, reference, changes, target)
+    semantics = semantics_of(critics, images, faces, reference, changes, target.attributes)
     crops = crops_of(critics.face_embedder, images, faces)
     face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, changes)
     return (alignment_loss(logits, labels, applies) + weights.semantics * semantics + weights.face * face).sum()

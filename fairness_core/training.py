@@ -1,6 +1,7 @@
 """finetune(): prompts -> noise -> latents -> images -> losses -> adjusted gradient -> adapter, as events."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +48,7 @@ class Run:
     share: Share = Share()
     step: int = 0
     original_seconds: float = 0.0
-    originals: dict[tuple[str, int], Reference] = field(default_factory=dict)
+    originals: dict[tuple[str, range], Reference] = field(default_factory=dict)
     scaler: GradScaler = field(default_factory=lambda: GradScaler(enabled=False))
 
 
@@ -157,17 +158,20 @@ def check_perceived(target: TargetDistribution, critics: Critics) -> None:
 def take_step(run: Run) -> StepDone:
     """One update: every prompt of the step adds its gradient, then the adapter moves once.
 
+    A prompt drawn several times is judged on all its images together: a distribution shows better in more of them.
     What is told is about the prompts that follow the target, not about the kept one.
     """
     started, run.original_seconds = time.monotonic(), 0.0
     config = run.config
     prompts, kept = prompts_of_step(config, run.step), kept_prompts_of_step(config, run.step)
-    judgements = [judged for i, prompt in enumerate(prompts) if (judged := add_gradient(run, prompt, i))]
+    drawn = Counter(prompts)
+    judgements = [judged for i, (prompt, times) in enumerate(drawn.items())
+                  if (judged := add_gradient(run, prompt, i, times * config.images_per_prompt))]
     skipped = "" if judgements else "no face was found in any image"
     if judgements:
-        for i, prompt in enumerate(kept, len(prompts)):
-            add_gradient(run, prompt, i)
-        skipped = move(run, len(prompts) + len(kept))
+        for i, prompt in enumerate(kept, len(drawn)):
+            add_gradient(run, prompt, i, config.images_per_prompt)
+        skipped = move(run, len(drawn) + len(kept))
     run.optimizer.zero_grad(set_to_none=True)
     run.step += 1
     return StepDone(run.step, config.steps, time.monotonic() - started, prompts[0],
@@ -201,21 +205,24 @@ def rate_at(config: FinetuneConfig, step: int) -> float:
     return config.learning_rate * left
 
 
-def add_gradient(run: Run, prompt: str, index: int) -> Judgement | None:
-    """Samples this process's images of a prompt with the adapter; their losses' gradient accumulates in .grad."""
+def add_gradient(run: Run, prompt: str, index: int, images: int) -> Judgement | None:
+    """Samples this process's images of a prompt with the adapter; their losses' gradient accumulates in .grad.
+
+    index: of the prompt in the step; images: of all processes.
+    """
     model, config = run.model, run.config
     rng = np.random.default_rng([config.seed, run.step, index])
     batch = int(rng.integers(config.noise_batches)) if config.noise_batches else run.step
-    first = FIRST_TRAINING_NUMBER + batch * config.images_per_prompt
-    numbers = range(first, first + config.images_per_prompt)[run.share.own(config.images_per_prompt)]
+    first = FIRST_TRAINING_NUMBER + batch * images
+    numbers = range(first, first + images)[run.share.own(images)]
     noise = draw_noise(prompt, numbers, config.seed, model.latent_shape).to(model.device)
     with model.autocast():
-        if (prompt, batch) not in run.originals:
+        if (prompt, numbers) not in run.originals:
             before = time.monotonic()
-            run.originals[prompt, batch] = paint_originals(run, prompt, noise)
+            run.originals[prompt, numbers] = paint_originals(run, prompt, noise)
             run.original_seconds += time.monotonic() - before
         # without a finite bank of noises, no step meets these again
-        reference = run.originals[prompt, batch] if config.noise_batches else run.originals.pop((prompt, batch))
+        reference = run.originals[prompt, numbers] if config.noise_batches else run.originals.pop((prompt, numbers))
         conditioning = condition(model, prompt, config.guidance_scale)
         naive = config.gradient == "naive"
         with torch.set_grad_enabled(naive):

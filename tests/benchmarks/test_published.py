@@ -50,7 +50,7 @@ def engines_targets(critics, images, target, confidence, rng) -> published.Targe
 
 
 def test_the_gradient_is_the_engines(run, monkeypatch):
-    training.add_gradient(run, "a nurse", 0)
+    training.add_gradient(run, "a nurse", 0, run.config.images_per_prompt)
     expected = gradient_of(run)
     monkeypatch.setattr(published, "find_targets", engines_targets)
     published.add_gradient(run, "a nurse", noise_of(run), np.random.default_rng(0))
@@ -60,7 +60,7 @@ def test_the_gradient_is_the_engines(run, monkeypatch):
 
 
 def test_it_would_differ_without_the_rescaling(run, monkeypatch):
-    training.add_gradient(run, "a nurse", 0)
+    training.add_gradient(run, "a nurse", 0, run.config.images_per_prompt)
     expected = gradient_of(run)
     monkeypatch.setattr(published, "find_targets", engines_targets)
     monkeypatch.setattr(published, "AdjustedUnet", lambda unet, factors: published.CheckpointedUnet(unet))

@@ -24,7 +24,7 @@ OPTIONS = {"images at once": Memory(images_at_once=1), "checkpointing": Memory(g
 def picture_and_gradient(model: Model, seed: int = 0) -> list[Tensor]:
     picture = paint(model, PROMPT, NUMBERS, seed, STEPS, GUIDANCE)
     run = start(model, replace(CONFIG, tune="both"))
-    assert add_gradient(run, PROMPT, 0) is not None
+    assert add_gradient(run, PROMPT, 0, run.config.images_per_prompt) is not None
     return [picture, *(p.grad.clone() for p in run.parameters if p.grad is not None)]
 
 

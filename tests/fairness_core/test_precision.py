@@ -27,7 +27,7 @@ def folder(request, tmp_path_factory):
 
 def gradient(run: Run) -> torch.Tensor:
     """Of the whole adapter, in one row, the loss scale taken back."""
-    assert add_gradient(run, PROMPT, 0) is not None
+    assert add_gradient(run, PROMPT, 0, run.config.images_per_prompt) is not None
     run.scaler.unscale_(run.optimizer)
     return torch.cat([p.grad.flatten() for p in run.parameters if p.grad is not None])
 

@@ -158,6 +158,17 @@ def test_several_prompts_a_step(tmp_path):
         assert (step.images, step.faces_found, step.skipped) == (8, 8, "")
 
 
+def test_a_prompt_drawn_several_times_is_judged_on_all_its_images_together(tmp_path, monkeypatch):
+    """On different noises: what a step of fewer prompts costs, it is worth."""
+    drawn, draw = [], training.draw_noise
+    monkeypatch.setattr(training, "draw_noise", lambda p, n, *a: drawn.append((p, list(n))) or draw(p, n, *a))
+    config = replace(CONFIG, prompts=("a nurse",), prompts_per_step=3, noise_batches=1, steps=1)
+    [step] = steps_of(run(tmp_path, config))
+    assert (step.images, step.faces_found) == (12, 12)
+    [(prompt, numbers)] = [d for d in drawn if d[1][0] >= training.FIRST_TRAINING_NUMBER]
+    assert prompt == "a nurse" and len(set(numbers)) == 12
+
+
 @pytest.mark.parametrize(("batches", "painted"), [(1, 2), (0, 4)])
 def test_originals_are_painted_once_a_batch_of_noises(tmp_path, monkeypatch, batches, painted):
     seen, look = [], training.look_at_originals
