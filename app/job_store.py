@@ -76,14 +76,14 @@ class JobStore:
 
     @cached_property
     def recorded_runs(self) -> dict[str, FinetuneConfig]:
-        """The settings of the runs that ship with the app, by id, in the order of their folders' names."""
+        """The settings of the runs that ship with the app, by id, those of the fewest steps first."""
         found = {}
         for path in sorted(self.recorded_root.glob("*/config.yaml")):
             try:
                 found[path.parent.name] = runs.read_config(runs.RunFolder(path.parent))
             except runs.RunError as error:
                 log.warning("the recorded run %s cannot be shown: %s", path.parent.name, error)
-        return found
+        return dict(sorted(found.items(), key=lambda run: run[1].steps))
 
     def recorded(self) -> JobView | None:
         """The first run that ships with the app, if there is one."""

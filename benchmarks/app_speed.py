@@ -28,7 +28,7 @@ from fairness_core.report.html import joint_frequencies
 from fairness_core.results import PromptComparison
 from fairness_core.runs import RunFolder, load_comparisons
 
-RECORDED = ASSETS / "recorded" / "gender-parity"
+RECORDED = ASSETS / "recorded" / "mini-short"
 IMAGES, PROMPTS = 8, 50
 MARKS = {"page ready": 10.0, "slider's change drawn": 0.5, f"compare {IMAGES} + {IMAGES} images": 12.0,
          f"plots of {PROMPTS} prompts": 1.0}

@@ -2,7 +2,7 @@
 
 python -m benchmarks.preset mini-short                              (finetune, then 40 images a held-out prompt)
 python -m benchmarks.preset mini-short mini-race --images 60        (the originals are painted once for all)
-python -m benchmarks.preset mini-short --record assets/recorded/gender-parity --images 24
+python -m benchmarks.preset mini-short mini-medium --record assets/recorded --images 60 --trained-prompts 6
 """
 
 import argparse
@@ -33,15 +33,13 @@ def main() -> None:
     parser.add_argument("presets", nargs="+", help="names in assets/presets")
     parser.add_argument("--images", type=int, default=40, help="images a prompt")
     parser.add_argument("--trained-prompts", type=int, default=0, help="also measure this many finetuned prompts")
-    parser.add_argument("--record", type=Path, help="keep the (one) run in this folder, as the page shows recorded runs")
+    parser.add_argument("--record", type=Path, help="keep the runs in this folder, as the page shows recorded runs")
     args = parser.parse_args()
-    if args.record and len(args.presets) > 1:
-        parser.error("--record keeps one run: name one preset")
     model, originals = load_model("mini"), Originals()
     for name in args.presets:
         preset = load_preset(ASSETS / "presets" / f"{name}.yaml")
         with tempfile.TemporaryDirectory() as scratch:
-            measure_preset(model, preset, RunFolder(args.record or Path(scratch)), args, originals)
+            measure_preset(model, preset, RunFolder((args.record or Path(scratch)) / name), args, originals)
 
 
 def measure_preset(model: Model, preset: Preset, folder: RunFolder, args: argparse.Namespace, originals: Originals) -> None:

@@ -9,12 +9,13 @@ from fakes import tiny_model
 from benchmarks import preset as command
 from fairness_core.presets import load_preset
 from fairness_core.prompts import load_concepts
+from fairness_core.runs import RunFolder, load_comparisons, read_about
 
 
 def brief(path):
     preset = load_preset(path)
     config = replace(preset.config, steps=1, images_per_prompt=2, prompts_per_step=1, sampling_steps=2, comparison_steps=2,
-                     timesteps_per_update=1, prompts=("chef", "boxer"))
+                     timesteps_per_update=1, prompts=("chef", "boxer"), kept_prompts=("a man",))
     return replace(preset, config=config)
 
 
@@ -45,7 +46,9 @@ def test_every_preset_is_measured_on_all_and_on_each_kind_of_held_out_concept(fe
     assert low <= gender["bias_original"][0] <= high and sum(gender["frequencies_tuned"]) == pytest.approx(1, abs=0.01)
 
 
-def test_one_run_is_recorded_at_a_time(monkeypatch, capsys):
-    with pytest.raises(SystemExit):
-        run(monkeypatch, capsys, "mini-short", "mini-race", "--record", "folder")
-    assert "one preset" in capsys.readouterr().err
+def test_each_run_is_recorded_in_a_folder_of_its_own(few, monkeypatch, capsys, tmp_path):
+    run(monkeypatch, capsys, "mini-short", "mini-race", "--images", "2", "--record", str(tmp_path))
+    for name in ("mini-short", "mini-race"):
+        folder = RunFolder(tmp_path / name)
+        assert len(load_comparisons(folder)) == len(load_concepts().groups) and folder.adapter.is_file()
+        assert read_about(folder).recorded and not (folder.path / "checkpoint.safetensors").exists()
