@@ -15,6 +15,7 @@ from fairness_core.plots import SURE, concept_name
 from fairness_core.results import ImageSet, PromptComparison
 
 FILM_IMAGES, LARGE = 8, 512
+QUICK = 2  # of webp's efforts, 0 to 6: a page has a hundred pictures and somebody waits
 FIRST_PAIRS = 18  # what is below the pictures must stay in reach
 
 
@@ -94,5 +95,5 @@ def pair_words(comparison: PromptComparison, place: int, shown: Sequence[str]) -
 def data_uri(image: np.ndarray) -> str:
     """uint8 [h, w, 3] inline: many small pictures, and none is left behind on the disk."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", quality=85)
+    Image.fromarray(image).save(buffer, "WEBP", quality=85, method=QUICK)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -22,6 +22,7 @@ def joint_labels(labels: Sequence[np.ndarray], classes: Sequence[int]) -> np.nda
     return np.ravel_multi_index([np.asarray(one, dtype=int) for one in labels], tuple(classes))
 
 
+@lru_cache(maxsize=4096)  # scipy takes a millisecond, and a page of figures asks for hundreds, often the same
 def wilson_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a frequency count / n. Raises ValueError unless n > 0."""
     interval = stats.binomtest(int(count), int(n)).proportion_ci(confidence, method="wilson")
