@@ -9,7 +9,7 @@ from pathlib import Path
 from app.job_files import (ACTIVE, INTERRUPTED, STATE_FILE, HistoryLine, JobError, JobView, history_line, read_view,
                            recorded_view, write_json)
 from fairness_core import runs
-from fairness_core.config import FinetuneConfig
+from fairness_core.about import About
 
 KEPT_VIEWS = 6
 log = logging.getLogger(__name__)
@@ -75,15 +75,15 @@ class JobStore:
         return sorted(lines, key=lambda line: line.created, reverse=True)
 
     @cached_property
-    def recorded_runs(self) -> dict[str, FinetuneConfig]:
-        """The settings of the runs that ship with the app, by id, those of the fewest steps first."""
+    def recorded_runs(self) -> dict[str, About]:
+        """What is told of the runs that ship with the app, by id, the quickest first."""
         found = {}
         for path in sorted(self.recorded_root.glob("*/config.yaml")):
             try:
-                found[path.parent.name] = runs.read_config(runs.RunFolder(path.parent))
+                found[path.parent.name] = runs.read_about(runs.RunFolder(path.parent))
             except runs.RunError as error:
                 log.warning("the recorded run %s cannot be shown: %s", path.parent.name, error)
-        return dict(sorted(found.items(), key=lambda run: run[1].steps))
+        return dict(sorted(found.items(), key=lambda run: run[1].seconds))
 
     def recorded(self) -> JobView | None:
         """The first run that ships with the app, if there is one."""

@@ -8,8 +8,8 @@ from app.eta import seconds_left
 from app.job_files import Failure, HistoryLine, JobView
 from app.targets import target_words
 from app.text import duration, friendly_time, plain
+from fairness_core.about import About
 from fairness_core.attributes import load_attributes
-from fairness_core.config import FinetuneConfig
 from fairness_core.events import StepDone
 from fairness_core.plots import concept_name
 from fairness_core.results import PromptComparison
@@ -122,7 +122,7 @@ def offer(left: Sequence[JobView]) -> str:
             f"Open it and press Continue to go on from its last checkpoint.<ul>{lines}</ul></div>") if left else ""
 
 
-def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, FinetuneConfig] = {}) -> str:
+def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, About] = {}) -> str:
     """Where the compared pictures come from. about: machine and date of a recorded run; recorded: all such runs by id.
     """
     if view is None:
@@ -141,11 +141,11 @@ def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, Fi
             f"{'Target: ' + target + '.' if target else ''}</div>")
 
 
-def others(view: JobView, recorded: Mapping[str, FinetuneConfig]) -> str:
+def others(view: JobView, recorded: Mapping[str, About]) -> str:
     """Links to the other recorded runs; empty where this is the only one."""
-    links = [f'<li><a href="?job={job_id}">{plain(target_words(config))}; {len(config.prompts)} prompts</a></li>'
-             for job_id, config in recorded.items() if job_id != view.job_id]
-    return f"<br>Also recorded:<ul>{''.join(links)}</ul>" if links else ""
+    links = [f'<br>Also recorded: <a href="?job={job_id}">{plain(about.title)}</a> ({plain(about.note.rstrip("."))})'
+             for job_id, about in recorded.items() if job_id != view.job_id]
+    return "".join(links)
 
 
 # ---------------------------------------------------------------- comparison

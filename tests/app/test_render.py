@@ -15,6 +15,7 @@ from app.job_files import Failure, HistoryLine, JobError, JobRequest, JobView
 from app.lab import LAB
 from app.must_not_move_room import CHECK
 from app.text import duration, friendly_time, plain
+from fairness_core.about import About
 from fairness_core.config import FinetuneConfig
 from fairness_core.events import FilmStrip, StepDone
 
@@ -125,9 +126,10 @@ def test_origin_of_the_pictures():
     label = render.shown_label(shown, " on 2 CPU cores, 2026-01-01")
     assert "Recorded run, made by this code on 2 CPU cores, 2026-01-01." in label
     assert "2 prompts" in label and "50 % Female, 50 % Male" in label
-    assert "Also recorded" not in render.shown_label(shown, "", {shown.job_id: CONFIG})
-    more = render.shown_label(shown, "", {shown.job_id: CONFIG, "2-more": replace(CONFIG, prompts=("a",) * 7)})
-    assert more.count("<a ") == 1 and '<a href="?job=2-more">' in more and "; 7 prompts</a>" in more
+    told = {shown.job_id: About("Short"), "more": About("Several kinds", note="Sports, too.")}
+    assert "Also recorded" not in render.shown_label(shown, "", dict([*told.items()][:1]))
+    more = render.shown_label(shown, "", told)
+    assert more.count("<a ") == 1 and '<a href="?job=more">Several kinds</a> (Sports, too)' in more
     again = replace(shown, recorded=False, request=replace(REQUEST, strength=.5))
     assert "Your run" in render.shown_label(again) and "strength 0.5" in render.shown_label(again)
 
