@@ -1,7 +1,6 @@
 """Step 3, the comparison: original beside debiased, and both in figures."""
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 

@@ -10,7 +10,6 @@ from app.targets import target_words
 from app.text import duration, friendly_time, plain
 from fairness_core.about import About
 from fairness_core.attributes import load_attributes
-from fairness_core.events import StepDone
 from fairness_core.plots import concept_name
 from fairness_core.results import PromptComparison
 
