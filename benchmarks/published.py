@@ -25,7 +25,8 @@ from fairness_core.losses import alignment_loss
 from fairness_core.objective import (ROUNDING, TRANSPORT_DRAWS, Reference, class_changes, face_of, rows_of,
                                      semantics_of, slices)
 from fairness_core.sampling import decode, denoise, draw_noise
-from fairness_core.training import FIRST_TRAINING_NUMBER, Run, move, prompts_of_step
+from fairness_core.schedule import prompts_of_step
+from fairness_core.training import FIRST_TRAINING_NUMBER, Run, move
 
 MICRO_BATCH = 4
 

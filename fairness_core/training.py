@@ -27,6 +27,7 @@ from fairness_core.models import Model
 from fairness_core.objective import Judgement, Reference, judge, look_at_originals
 from fairness_core.processes import Share, current_share
 from fairness_core.precision import loss_scaler
+from fairness_core.schedule import kept_prompts_of_step, prompts_of_step, rate_at
 from fairness_core.sampling import check_prompt, decode_in_parts, denoise_in_parts, draw_noise, to_uint8
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
@@ -199,12 +200,6 @@ def move(run: Run, prompts: int) -> str:
     return "" if is_finite else "the gradient was not finite"
 
 
-def rate_at(config: FinetuneConfig, step: int) -> float:
-    """The learning rate of a step: a function of the step alone, so that a resumed run goes on as it would have."""
-    left = 1 - step / config.steps if config.learning_rate_schedule == "linear" else 1
-    return config.learning_rate * left
-
-
 def add_gradient(run: Run, prompt: str, index: int, images: int) -> Judgement | None:
     """Samples this process's images of a prompt with the adapter; their losses' gradient accumulates in .grad.
 
@@ -213,7 +208,7 @@ def add_gradient(run: Run, prompt: str, index: int, images: int) -> Judgement | 
     model, config = run.model, run.config
     rng = np.random.default_rng([config.seed, run.step, index])
     batch = int(rng.integers(config.noise_batches)) if config.noise_batches else run.step
-    first = FIRST_TRAINING_NUMBER + batch * images
+    first = FIRST_TRAINING_NUMBER + batch * config.images_per_prompt * config.prompts_per_step  # as many as can be drawn
     numbers = range(first, first + images)[run.share.own(images)]
     noise = draw_noise(prompt, numbers, config.seed, model.latent_shape).to(model.device)
     with model.autocast():
@@ -253,21 +248,6 @@ def paint_originals(run: Run, prompt: str, noise: Tensor) -> Reference:
         latents = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.sampling_steps,
                                    model.memory.images_at_once).latents
     return look_at_originals(model.critics, decode_in_parts(model.vae, latents))
-
-
-def prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
-    """The prompts in a new random order every round, `prompts_per_step` at a time."""
-    chosen = []
-    for i in range(step * config.prompts_per_step, (step + 1) * config.prompts_per_step):
-        order = np.random.default_rng([config.seed, i // len(config.prompts)]).permutation(len(config.prompts))
-        chosen.append(config.prompts[order[i % len(config.prompts)]])
-    return chosen
-
-
-def kept_prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
-    """The next of the kept prompts, in turn; none where there are none."""
-    kept = [prompt for prompt in config.kept_prompts if prompt not in config.prompts]
-    return [kept[step % len(kept)]] if kept else []
 
 
 @torch.no_grad()

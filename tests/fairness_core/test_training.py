@@ -25,7 +25,8 @@ from fairness_core.evaluation import paint
 from fairness_core.events import FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.faces import crop_faces
 from fairness_core.sampling import PromptError, encode_prompts, to_uint8
-from fairness_core.training import finetune, kept_prompts_of_step, prompts_of_step
+from fairness_core.schedule import kept_prompts_of_step, prompts_of_step
+from fairness_core.training import finetune
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = FinetuneConfig(
@@ -167,6 +168,14 @@ def test_a_prompt_drawn_several_times_is_judged_on_all_its_images_together(tmp_p
     assert (step.images, step.faces_found) == (12, 12)
     [(prompt, numbers)] = [d for d in drawn if d[1][0] >= training.FIRST_TRAINING_NUMBER]
     assert prompt == "a nurse" and len(set(numbers)) == 12
+
+
+def test_without_a_bank_no_step_meets_a_noise_again_however_often_a_prompt_is_drawn(tmp_path, monkeypatch):
+    drawn, draw = [], training.draw_noise
+    monkeypatch.setattr(training, "draw_noise", lambda p, n, *a: drawn.extend((p, i) for i in n) or draw(p, n, *a))
+    run(tmp_path, replace(CONFIG, prompts_per_step=3, noise_batches=0, steps=4))
+    trained = [one for one in drawn if one[1] >= training.FIRST_TRAINING_NUMBER]
+    assert len(trained) == 4 * 3 * CONFIG.images_per_prompt == len(set(trained))
 
 
 @pytest.mark.parametrize(("batches", "painted"), [(1, 2), (0, 4)])
