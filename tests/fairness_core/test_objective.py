@@ -12,8 +12,9 @@ from fairness_core import objective
 from fairness_core.attributes import TargetDistribution, parity
 from fairness_core.config import LossWeights
 from fairness_core.faces import Faces, crop_for
-from fairness_core.objective import (Reference, class_changes, distances, face_of, judge, look_at_originals,
+from fairness_core.objective import (Reference, class_changes, distances, face_of, judge, kept_labels, look_at_originals,
                                      transport_labels)
+from fairness_core.processes import Share
 from fairness_core.sampling import decode
 from fairness_core.transport import Targets
 
@@ -107,6 +108,21 @@ def test_without_a_target_every_image_is_asked_for_its_original(vae, latents):
     found, logits = reference.faces.found, critics.classifier(crop_for(critics.classifier, decode(vae, latents), reference.faces))
     every = sum(F.cross_entropy(logits[name][found], labels[found]) for name, labels in reference.labels.items())
     assert judged.losses["alignment"] == pytest.approx(every.item(), rel=1e-4)
+
+
+def test_kept_labels_are_those_of_every_process(vae, latents):
+    """The other process's rows come from gather(); a face that one picture lacks is asked for nothing."""
+    class Doubled(Share):
+        def gather(self, rows: torch.Tensor) -> torch.Tensor:
+            return torch.cat([rows, rows])
+
+    critics = tiny_critics(FixedDetector(shows=lambda place: place != 2))
+    reference = reference_of(critics, vae, latents)
+    found = torch.arange(2 * N) != 4
+    labels, applies = kept_labels(reference, found, Doubled(0, 2))
+    for name, own in reference.labels.items():
+        assert labels[name].tolist() == own.tolist() * 2
+        assert applies[name].tolist() == [place not in (2, 4, N + 2) for place in range(2 * N)]
 
 
 def test_no_face_at_all_is_no_judgement(vae, latents):

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = FinetuneConfig(
     model="tiny", prompts=("a nurse", "a chef"), marginals={"gender": {"female": 0.5, "male": 0.5}}, lora_rank=2,
     learning_rate=0.01, steps=3, images_per_prompt=5, sampling_steps=3, timesteps_per_update=2, film_strip_every=2,
-    checkpoint_every=2, tune="both", kept_prompts=("a man",), losses=LossWeights(confidence=0.5))
+    checkpoint_every=2, tune="both", losses=LossWeights(confidence=0.5))
 PROCESS = """
 import json, os, sys
 from pathlib import Path
@@ -52,8 +52,8 @@ def test_two_processes_train_what_one_does(tmp_path):
     together = tmp_path / "run"
     expected, found = (load_file(folder / "checkpoint.safetensors") for folder in (tmp_path / "alone", together))
     assert set(found) == set(expected)
-    for name, value in expected.items():  # Adam enlarges the rounding of a gradient near nothing
-        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=5e-5, msg=lambda text, name=name: f"{name}: {text}")
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
     (count, steps), (silent, _) = (json.loads((together / f"told-{rank}").read_text()) for rank in (0, 1))
     assert (count, silent) == (len(alone), 0)
     for step, (losses, distance, faces, images) in zip((e for e in alone if hasattr(e, "losses")), steps, strict=True):
