@@ -142,9 +142,9 @@ def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, Ab
 
 def others(view: JobView, recorded: Mapping[str, About]) -> str:
     """Links to the other recorded runs; empty where this is the only one."""
-    links = [f'<br>Also recorded: <a href="?job={job_id}">{plain(about.title)}</a> ({plain(about.note.rstrip("."))})'
+    links = [f'<a href="?job={job_id}">{plain(about.title)}</a>' + (f" ({plain(about.note.rstrip('.'))})" if about.note else "")
              for job_id, about in recorded.items() if job_id != view.job_id]
-    return "".join(links)
+    return "".join(f"<br>Also recorded: {link}" for link in links)
 
 
 # ---------------------------------------------------------------- comparison

@@ -11,6 +11,7 @@ from fairness_core.files import write_atomically
 from fairness_core.models import load_model
 from fairness_core.must_not_move import Moved, Share, load_panel, what_moved
 from fairness_core.report import markdown_table
+from fairness_core.report.table import figure_text
 
 HEADER = ("Prompt", "Agree before", "Agree after", "Lost", "Won", "p", "CLIP-I", "Told")
 
@@ -33,15 +34,11 @@ def run(options: Namespace) -> int:
 
 def cells(result: Moved) -> list[str]:
     return [result.prompt, share_text(result.agreement_before), share_text(result.agreement_after), str(result.lost),
-            str(result.gained), number(result.p_value), number(result.clip_image), result.status]
+            str(result.gained), figure_text(result.p_value), figure_text(result.clip_image), result.status]
 
 
 def share_text(share: Share) -> str:
     return "no face" if share.frequency is None else f"{share.count}/{share.n} [{share.low:.2f}, {share.high:.2f}]"
-
-
-def number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
 
 
 def write(path: Path, results: list[Moved]) -> None:

@@ -181,7 +181,7 @@ def test_history_newest_first_without_damaged_runs(make, tmp_path):
     assert [(line.job_id, line.state, line.step) for line in runner.history()] == [(done, "finished", 4)]
 
 
-def test_the_newest_recorded_run_is_found_by_id(make, tmp_path):
+def test_the_first_recorded_run_is_shown_and_every_one_is_found_by_id(make, tmp_path):
     runner = make()
     done = wait(runner, runner.submit(request()), "finished")
     for name in ("run-1", "run-2"):

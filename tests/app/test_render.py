@@ -130,6 +130,7 @@ def test_origin_of_the_pictures():
     assert "Also recorded" not in render.shown_label(shown, "", dict([*told.items()][:1]))
     more = render.shown_label(shown, "", told)
     assert more.count("<a ") == 1 and '<a href="?job=more">Several kinds</a> (Sports, too)' in more
+    assert render.shown_label(shown, "", {"more": About("more")}).endswith("more</a></div>")
     again = replace(shown, recorded=False, request=replace(REQUEST, strength=.5))
     assert "Your run" in render.shown_label(again) and "strength 0.5" in render.shown_label(again)
 
