@@ -11,7 +11,7 @@ from fairness_core.registry import ModelEntry
 
 FOLDER = ASSETS / "presets"
 KINDS = ("length", "experiment")
-NEEDED, OPTIONAL = ("label", "description", "config"), ("kind", "measured_seconds_per_step", "concepts")
+NEEDED, OPTIONAL = ("label", "description", "config"), ("kind", "measured_seconds_per_step", "concepts", "kept")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Preset:
 def load_preset(path: Path) -> Preset:
     """Reads one preset file. Raises ConfigError for an unknown setting, or a part that is missing or unknown.
 
-    `concepts: {file: ..., groups: [...]}` puts the prompts of groups of a file of assets/prompts before the config's.
+    `concepts: {file: ..., groups: [...]}` puts the prompts of groups of a file of assets/prompts before the config's;
+    `kept`, written alike, does so with its kept prompts.
     """
     data = read_yaml(path) or {}
     if missing := [part for part in NEEDED if part not in data]:
@@ -47,20 +48,22 @@ def load_preset(path: Path) -> Preset:
     if seconds is None and kind == "length":
         raise ConfigError(f"{path.name} lacks 'measured_seconds_per_step': a length is offered with its time.")
     config = from_plain(data["config"])
-    if "concepts" in data:
-        config = replace(config, prompts=prompts_of_file(path.name, data["concepts"]) + config.prompts)
+    for part, setting in (("concepts", "prompts"), ("kept", "kept_prompts")):
+        if part in data:
+            listed = prompts_of_file(f"{path.name}, {part}", data[part])
+            config = replace(config, **{setting: listed + getattr(config, setting)})
     return Preset(path.stem, data["label"], data["description"], kind, None if seconds is None else float(seconds),
                   config)
 
 
-def prompts_of_file(preset: str, concepts: object) -> tuple[str, ...]:
+def prompts_of_file(where: str, concepts: object) -> tuple[str, ...]:
     """Raises ConfigError for anything but {file: name in assets/prompts, groups: [...]} that can be read."""
     if not isinstance(concepts, dict) or set(concepts) != {"file", "groups"}:
-        raise ConfigError(f"{preset}: write concepts as {{file: concepts.yaml, groups: [occupations]}}.")
+        raise ConfigError(f"{where}: write {{file: concepts.yaml, groups: [occupations]}}, as of assets/prompts.")
     try:
         return prompts_of_groups(concepts["file"], concepts["groups"])
     except ConceptsError as error:
-        raise ConfigError(f"{preset}: {error}") from None
+        raise ConfigError(f"{where}: {error}") from None
 
 
 def load_presets(folder: Path = FOLDER) -> list[Preset]:

@@ -43,7 +43,8 @@ def test_presets_come_shortest_first(tmp_path):
     (PRESET | {"config": None}, "Settings must be"),
     (PRESET | {"kind": "quick"}, "kind 'quick': choose length or experiment"),
     (PRESET | {"measured_seconds_per_step": None}, "a length is offered with its time"),
-    (PRESET | {"prompts": []}, "unknown part 'prompts'"), (PRESET | {"concepts": ["occupations"]}, "write concepts as"),
+    (PRESET | {"prompts": []}, "unknown part 'prompts'"),
+    (PRESET | {"concepts": ["occupations"]}, "concepts: write {file:"), (PRESET | {"kept": ["a man"]}, "kept: write {file:"),
     (PRESET | {"concepts": {"file": "none.yaml", "groups": []}}, "no none.yaml in assets/prompts"),
     (PRESET | {"concepts": {"file": "../../models.yaml", "groups": []}}, "no models.yaml in assets/prompts"),
     (PRESET | {"concepts": {"file": "concepts.yaml", "groups": ["birds"]}}, "no group 'birds': choose among occ")])
@@ -63,6 +64,11 @@ def test_a_shipped_preset_can_be_used_as_it_is(path):
 def test_concepts_become_prompts_before_those_written_out(tmp_path):
     preset = load_preset(write(tmp_path, "p", PRESET | {"concepts": {"file": "concepts.yaml", "groups": ["sports"]}}))
     assert preset.config.prompts == (*map(prompt_for, load_concepts().groups["sports"].train), "a nurse")
+
+
+def test_kept_prompts_can_come_from_a_file(tmp_path):
+    preset = load_preset(write(tmp_path, "p", PRESET | {"kept": {"file": "kept.yaml", "groups": ["named people"]}}))
+    assert prompt_for("young man") in preset.config.kept_prompts and preset.config.prompts == ("a nurse",)
 
 
 def test_only_presets_of_usable_models_and_of_the_kind_asked_for_are_offered(tmp_path):
