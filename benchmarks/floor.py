@@ -10,6 +10,7 @@ from fairness_core.conditioning import condition
 from fairness_core.models import Model
 from fairness_core.sampling import Conditioning, guided_prediction
 
+WAYS = ("published", "engine, all timesteps", "engine, as tuned", "engine, fewer sampling steps")
 REPEATS = 5
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the square matrices: large enough for the machine's full rate
 
@@ -23,12 +24,14 @@ class Passes:
 
 
 def passes_of(way: str, steps: int, kept: int) -> Passes:
-    """Of `steps` denoising steps; in the last way, `kept` of them carry gradient. The originals are painted once.
+    """Of `steps` denoising steps; in the last two ways, `kept` of them carry gradient. The originals are painted once.
 
     Published: samples the tuned model, the original, the tuned model with a graph, and once more for the checkpoints.
     """
-    return {"published": Passes(4 * steps, steps), "engine, all timesteps": Passes(2 * steps, steps),
-            "engine, as tuned": Passes(steps + kept, kept)}[way]
+    if way == WAYS[0]:
+        return Passes(4 * steps, steps)
+    carrying = steps if way == WAYS[1] else kept
+    return Passes(steps + carrying, carrying)
 
 
 def unet_operations(model: Model, guidance_scale: float) -> Passes:

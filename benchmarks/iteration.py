@@ -1,6 +1,6 @@
 """Seconds and memory of one training iteration: the published one, and the engine's.
 
-python -m benchmarks.iteration --images 24 --sampling-steps 6 --timesteps 2 --threads 2 --out folder
+python -m benchmarks.iteration --images 16 --sampling-steps 10 --timesteps 3 --fewer-steps 6 --out folder
 Prints a Markdown table; with --out also writes iteration.json and iteration.md. The ways take turns, so that whatever
 else the machine does falls on all of them; the first turn is not counted. Use a machine that does nothing else: the
 load is written beside the figures. On a GPU: --device cuda, and --model with the name or the folder of a Stable
@@ -21,20 +21,20 @@ from statistics import median
 import torch
 
 from benchmarks import published
-from benchmarks.floor import Passes, matrix_rate, operations, passes_of, unet_operations
+from benchmarks.floor import WAYS, Passes, matrix_rate, operations, passes_of, unet_operations
 from benchmarks.memory import HOW, peak_megabytes
 from benchmarks.stages import Place, StageClock
 from fairness_core import objective, training
 from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig
-from fairness_core.gradients import ConditioningGradient
+from fairness_core.gradients import ConditioningGradient, scheduler_coefficients, step_weights
 from fairness_core.models import Model, load_model
 from fairness_core.prompts import prompt_for
 
 ORIGINALS = "originals"
 STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")
 NO_GPU = " No GPU took part: nothing here tells of one."
-WAYS = ("published", "engine, all timesteps", "engine, as tuned")
+PUBLISHED, EQUAL, TUNED, FEWER = WAYS
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,21 @@ class Settings:
     images: int
     sampling_steps: int
     timesteps: int
+    fewer_steps: int
     attributes: tuple[str, ...]
     threads: int
     device: str
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return WAYS if self.fewer_steps else WAYS[:-1]
+
+    def steps_of(self, way: str) -> int:
+        return self.fewer_steps if way == FEWER else self.sampling_steps
+
+    def timesteps_of(self, way: str) -> int:
+        """How many of them carry gradient; 0: all."""
+        return self.timesteps if way in (TUNED, FEWER) else 0
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     model = prepare(args.settings)
     result = measure(model, args.settings, args.repeats)
     if not args.no_memory:
-        result["memory"] = {way: in_fresh_process(args.settings, way) for way in WAYS}
+        result["memory"] = {way: in_fresh_process(args.settings, way) for way in args.settings.ways}
     text = as_markdown(result)
     print(text)
     if args.out:
@@ -79,7 +91,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=16, help="images an iteration")
     parser.add_argument("--sampling-steps", type=int, default=FinetuneConfig.sampling_steps)
     parser.add_argument("--timesteps", type=int, default=FinetuneConfig.timesteps_per_update,
-                        help="how many of them carry gradient in the last way")
+                        help="how many of them carry gradient where not all do")
+    parser.add_argument("--fewer-steps", type=int, default=0,
+                        help="also the engine with fewer sampling steps than pictures are shown with, as presets tune")
     parser.add_argument("--attributes", nargs="+", default=["gender", "race"], help="balanced to parity")
     parser.add_argument("--threads", type=int, default=0, help="processor threads; 0: torch's choice")
     parser.add_argument("--repeats", type=int, default=5)
@@ -92,7 +106,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("There is no GPU here: leave --device out to measure on the processor.")
     args.settings = Settings(args.model, prompt_for(args.concept), args.images, args.sampling_steps, args.timesteps,
-                             tuple(args.attributes), args.threads, args.device)
+                             args.fewer_steps, tuple(args.attributes), args.threads, args.device)
     return args
 
 
@@ -103,7 +117,7 @@ def prepare(settings: Settings) -> Model:
 
 
 def start(model: Model, settings: Settings) -> dict[str, training.Run]:
-    """The three ways on one adapter. The published one paints new originals every time; the engine keeps them."""
+    """The ways on one adapter. The published one paints new originals every time; the engine keeps them."""
     known = load_attributes()
     marginals = {a: {c: 1 / len(known[a].classes) for c in known[a].class_names} for a in settings.attributes}
     config = FinetuneConfig(
@@ -111,13 +125,20 @@ def start(model: Model, settings: Settings) -> dict[str, training.Run]:
         images_per_prompt=settings.images, sampling_steps=settings.sampling_steps, timesteps_per_update=0,
         guidance_scale=model.entry.guidance_scale, noise_batches=0)
     run = training.start(model, config)
-    kept = replace(config, noise_batches=1)
-    tuned = replace(kept, timesteps_per_update=settings.timesteps)
-    return {way: replace(run, config=c) for way, c in zip(WAYS, (config, kept, tuned))}
+    return {way: run_of(way, run, settings) for way in settings.ways}
+
+
+def run_of(way: str, run: training.Run, settings: Settings) -> training.Run:
+    if way == PUBLISHED:
+        return run
+    steps = settings.steps_of(way)
+    weights = step_weights(scheduler_coefficients(run.model.scheduler, steps), run.config.gradient)
+    config = replace(run.config, noise_batches=1, sampling_steps=steps, timesteps_per_update=settings.timesteps_of(way))
+    return replace(run, config=config, step_weights=weights, originals={})
 
 
 def iterate(way: str, run: training.Run) -> None:
-    if way == "published":
+    if way == PUBLISHED:
         published.take_step(run)
     else:
         training.take_step(run)
@@ -126,7 +147,7 @@ def iterate(way: str, run: training.Run) -> None:
 def places(way: str, model: Model) -> list[Place]:
     """Which function is which stage."""
     detector = (type(model.critics.detector), "__call__", "faces")
-    if way == "published":
+    if way == PUBLISHED:
         return [detector, (published, "sample_tuned", "sampling"), (published, "sample_original", ORIGINALS),
                 (published, "look_at_originals", ORIGINALS), (published, "find_targets", "critics"),
                 (published, "crops_of", "faces"), (published, "draw_shares", "transport"),
@@ -152,29 +173,30 @@ def measure(model: Model, settings: Settings, repeats: int) -> dict:
     """Medians over the repeats by way, with the fastest and the slowest, and the machine they were taken on."""
     load_before = os.getloadavg()[0]
     runs = start(model, settings)
-    for way in WAYS:
+    for way in settings.ways:
         iterate(way, runs[way])  # warms up, and paints the originals that are kept
-    originals = runs["engine, all timesteps"].original_seconds
+    originals = runs[EQUAL].original_seconds
     rate, each = matrix_rate(model.device, model.precision), unet_operations(model, model.entry.guidance_scale)
-    turns = {way: [] for way in WAYS}
+    turns = {way: [] for way in settings.ways}
     for _ in range(repeats):
-        for way in WAYS:
+        for way in settings.ways:
             turns[way].append(time_turn(way, runs[way]))
     return {"settings": vars(settings) | {"repeats": repeats, "precision": str(model.precision),
                                           "micro_batch": published.MICRO_BATCH},
             "machine": machine(model.device), "load": {"before": load_before, "after": os.getloadavg()[0]},
             "originals_seconds": originals, "matrix_rate": rate, "sampling_limit": sampling_limit(each),
-            "ways": {way: summary(turns[way]) | floor(way, settings, each, rate) for way in WAYS}}
+            "ways": {way: summary(turns[way]) | floor(way, settings, each, rate) for way in settings.ways}}
 
 
 def sampling_limit(each: Passes) -> float:
     """Operations of the published iteration over those of sampling once: the same for any number of steps."""
-    return operations(passes_of(WAYS[0], 1, 1), each, 1) / each.forward
+    return operations(passes_of(PUBLISHED, 1, 1), each, 1) / each.forward
 
 
 def floor(way: str, settings: Settings, each: Passes, rate: float) -> dict:
     """The U-Net's passes, their operations, and the seconds that a matrix product of as many takes."""
-    passes = passes_of(way, settings.sampling_steps, settings.timesteps or settings.sampling_steps)
+    steps = settings.steps_of(way)
+    passes = passes_of(way, steps, settings.timesteps or steps)
     count = operations(passes, each, settings.images)
     return {"passes": [passes.forward, passes.backward], "operations": count, "floor": count / rate}
 
@@ -217,7 +239,7 @@ def peak_of_iteration(settings: Settings, way: str) -> float | None:
 def as_markdown(result: dict) -> str:
     """A table of the ways, one of the floors, one of the stages, and what they were measured on."""
     settings, on, load = result["settings"], result["machine"], result["load"]
-    base, memory = result["ways"][WAYS[0]], result.get("memory", {})
+    base, memory = result["ways"][PUBLISHED], result.get("memory", {})
     rows = [[way, f"{w['seconds']:.2f} ({w['fastest']:.2f} to {w['slowest']:.2f})",
              f"{base['seconds'] / w['seconds']:.2f}", f"{w['processor_seconds']:.2f}", megabytes(memory.get(way))]
             for way, w in result["ways"].items()]
@@ -226,6 +248,7 @@ def as_markdown(result: dict) -> str:
               for way, w in result["ways"].items()]
     stages = [[stage, *(share(w, stage) for w in result["ways"].values())] for stage in STAGES]
     device = torch.device(settings["device"]).type
+    fewer = f", at last of {settings['fewer_steps']} sampling steps" if settings["fewer_steps"] else ""
     return "\n".join([
         table(["iteration", "seconds", "times faster", "processor seconds", "peak memory, MiB"], rows), "",
         table(["U-Net alone", "passes an image, forward + backward", "GFLOP", "floor, s", "reached",
@@ -233,7 +256,7 @@ def as_markdown(result: dict) -> str:
         table(["share of the time", *result["ways"]], stages), "",
         f"{settings['model']}, {settings['images']} images, {settings['sampling_steps']} sampling steps, "
         f"{' x '.join(settings['attributes'])}, {settings['precision']}; as tuned: {settings['timesteps']} timesteps "
-        f"carry gradient. The engine paints a prompt's originals once ({result['originals_seconds']:.2f} s, not "
+        f"carry gradient{fewer}. The engine paints a prompt's originals once ({result['originals_seconds']:.2f} s, not "
         f"counted), the published way at every iteration. Published: micro-batches of {settings['micro_batch']}. "
         f"Floor: the U-Net's operations over the rate of a matrix product, {result['matrix_rate'] / 1e9:.0f} GFLOP/s; "
         f"decoder, critics and text encoder are left out of it. Sampling once, without any gradient, would be "

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from benchmarks import iteration
 from benchmarks.floor import unet_operations
 from benchmarks.memory import peak_megabytes
 
-SETTINGS = iteration.Settings("tiny", "a nurse", 4, 3, 1, ("gender", "race"), 0, "cpu")
+SETTINGS = iteration.Settings("tiny", "a nurse", 4, 3, 1, 2, ("gender", "race"), 0, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def result() -> dict:
     return iteration.measure(tiny_model(), SETTINGS, repeats=2)
 
 
-def test_three_ways_side_by_side(result):
+def test_all_ways_side_by_side(result):
     assert list(result["ways"]) == list(iteration.WAYS)
     for way in result["ways"].values():
         assert 0 < way["fastest"] <= way["seconds"] <= way["slowest"] and way["processor_seconds"] > 0
@@ -38,8 +39,8 @@ def test_stages_sum_to_the_whole_and_only_the_published_way_samples_again(result
 
 
 def test_the_floor_counts_the_passes_through_the_unet(result):
-    """3 steps, 1 of them with gradient: 4 x 3 + 3, 2 x 3 + 3, 3 + 1 + 1."""
-    assert [way["passes"] for way in result["ways"].values()] == [[12, 3], [6, 3], [4, 1]]
+    """3 steps, 1 of them with gradient: 4 x 3 + 3, 2 x 3 + 3, 3 + 1 + 1; and of 2 steps 2 + 1 + 1."""
+    assert [way["passes"] for way in result["ways"].values()] == [[12, 3], [6, 3], [4, 1], [3, 1]]
     operations = [way["operations"] for way in result["ways"].values()]
     assert operations[0] - operations[1] == 4 * 6 * forward_operations(), "images times passes"
     for way in result["ways"].values():
@@ -71,6 +72,13 @@ def test_the_table_tells_figures_and_conditions(result):
     assert f"{result['ways']['published']['seconds']:.2f}" in row and row.endswith("| 1.00 | "
         f"{result['ways']['published']['processor_seconds']:.2f} | 512 |")
     assert "4 images, 3 sampling steps, gender x race" in text and "load" in text and "VmHWM" in text
+
+
+def test_fewer_sampling_steps_are_measured_where_asked_for():
+    assert replace(SETTINGS, fewer_steps=0).ways == iteration.WAYS[:-1]
+    runs = iteration.start(tiny_model(), SETTINGS)
+    assert [run.config.sampling_steps for run in runs.values()] == [3, 3, 3, 2]
+    assert [len(run.step_weights) for run in runs.values()] == [3, 3, 3, 2]
 
 
 def test_a_wrong_count_is_refused():
