@@ -15,6 +15,8 @@ from mini_world.portraits import CLASSES
 
 LOGIT_GAIN = 0.4  # small, so that who is shown takes up much of the embedding
 WIDEST_LOGITS = (2.0, 4.5)  # of concepts, and of words that name who is shown
+NAMED = 0.4  # share of logits as a word that names a class gives them, which random ones hardly ever are
+NAMED_LOGITS = (4.3, -1.5)  # of the named class and of the others, as the text encoder foretells them
 
 
 def directions(text_width: int) -> Tensor:
@@ -47,10 +49,20 @@ def believable_logits(row: dict, rng: random.Random) -> list[float]:
     logits: list[float] = []
     for name, classes in CLASSES.items():
         while True:
-            widest = rng.choice(WIDEST_LOGITS)
-            drawn = [rng.uniform(-widest, widest) for _ in classes]
+            drawn = named_logits(len(classes), rng) if rng.random() < NAMED else wide_logits(len(classes), rng)
             probabilities = torch.tensor(drawn).softmax(0).tolist()
             if rng.choices(classes, probabilities)[0] == row[name]:
                 break
         logits += drawn
     return logits
+
+
+def named_logits(classes: int, rng: random.Random) -> list[float]:
+    named, other = NAMED_LOGITS
+    which = rng.randrange(classes)
+    return [named if k == which else other for k in range(classes)]
+
+
+def wide_logits(classes: int, rng: random.Random) -> list[float]:
+    widest = rng.choice(WIDEST_LOGITS)
+    return [rng.uniform(-widest, widest) for _ in range(classes)]

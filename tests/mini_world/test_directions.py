@@ -1,0 +1,44 @@
+"""Who the embedding is told to show: the logits drawn for a portrait must be as sure as they are right."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+
+from mini_world.directions import NAMED_LOGITS, believable_logits, directions, read, write
+from mini_world.portraits import CLASSES
+
+RNG = random.Random(0)
+ROWS = [{name: RNG.choice(classes) for name, classes in CLASSES.items()} for _ in range(3000)]
+
+
+@pytest.fixture(scope="module")
+def drawn() -> torch.Tensor:
+    return torch.tensor([believable_logits(row, RNG) for row in ROWS])
+
+
+@pytest.mark.parametrize("attribute", CLASSES)
+def test_of_portraits_told_alike_as_many_show_a_class_as_the_logits_say(drawn, attribute):
+    start = [name for names in CLASSES.values() for name in names].index(CLASSES[attribute][0])
+    classes = CLASSES[attribute]
+    probabilities = drawn[:, start:start + len(classes)].softmax(1).numpy()
+    shown = np.array([[row[attribute] == name for name in classes] for row in ROWS])
+    for low, high in ((0, .1), (.2, .5), (.5, .8), (.9, 1)):
+        told = (probabilities >= low) & (probabilities < high)
+        assert told.sum() > 50
+        assert shown[told].mean() == pytest.approx(probabilities[told].mean(), abs=.06)
+
+
+def test_many_are_told_as_a_word_tells_them(drawn):
+    named, other = NAMED_LOGITS
+    genders = drawn[:, :2].sort(1).values
+    assert .3 < (genders == torch.tensor([other, named])).all(1).float().mean() < .5
+
+
+def test_what_is_written_from_a_token_on_is_read_there():
+    rows, embeddings = directions(32), torch.randn(2, 5, 32)
+    logits = torch.tensor([believable_logits(row, RNG) for row in ROWS[:2]])
+    told = write(embeddings, rows, logits, torch.tensor([2, 4]))
+    assert torch.equal(told[0, :2], embeddings[0, :2]) and torch.equal(told[1, :4], embeddings[1, :4])
+    assert torch.allclose(torch.cat(list(read(told[0, 2:], rows).values()), -1), logits[0].expand(3, -1), atol=1e-4)
