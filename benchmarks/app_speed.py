@@ -17,8 +17,8 @@ from statistics import median
 
 import torch
 
-from benchmarks.iteration import machine, table
 from benchmarks.page_ready import answering, browser_page, measure, recorded_run_is_shown, served
+from benchmarks.tables import machine, table
 from fairness_core.attributes import ASSETS, load_attributes
 from fairness_core.evaluation import compare
 from fairness_core.models import Model, load_model

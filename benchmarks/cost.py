@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import published
-from benchmarks.iteration import machine, table
+from benchmarks.tables import machine, table
 from fairness_core import training
 from fairness_core.adapters import detach_adapter
 from fairness_core.attributes import ASSETS

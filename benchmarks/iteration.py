@@ -11,7 +11,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from benchmarks import published
 from benchmarks.floor import WAYS, Passes, matrix_rate, operations, passes_of, unet_operations
 from benchmarks.memory import HOW, peak_megabytes
 from benchmarks.stages import Place, StageClock
+from benchmarks.tables import machine, table
 from fairness_core import objective, training
 from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig
@@ -201,17 +201,6 @@ def floor(way: str, settings: Settings, each: Passes, rate: float) -> dict:
     return {"passes": [passes.forward, passes.backward], "operations": count, "floor": count / rate}
 
 
-def machine(device: torch.device) -> dict:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
-    return {"device": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-
-
-def processor_name() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
 def summary(turns: list[Turn]) -> dict:
     seconds = [turn.seconds for turn in turns]
     return {"seconds": median(seconds), "fastest": min(seconds), "slowest": max(seconds),
@@ -273,11 +262,6 @@ def megabytes(value: float | None) -> str:
 def share(way: dict, stage: str) -> str:
     total = sum(way["stages"].values())
     return f"{100 * way['stages'][stage] / total:.1f} %"
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["-"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

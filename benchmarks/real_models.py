@@ -21,8 +21,8 @@ from transformers import CLIPTokenizer
 
 from benchmarks import architectures
 from benchmarks.architectures import ARCHITECTURES, Architecture, build
-from benchmarks.iteration import machine, table
 from benchmarks.memory import peak_megabytes
+from benchmarks.tables import machine, table
 from fairness_core import training
 from fairness_core.attributes import ASSETS
 from fairness_core.config import FinetuneConfig

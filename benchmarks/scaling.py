@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel, Dinov2Config, Dinov2Model
 
-from benchmarks.iteration import table
 from benchmarks.published import MICRO_BATCH
+from benchmarks.tables import table
 from fairness_core.attributes import parity
 from fairness_core.transport import transport_targets
 

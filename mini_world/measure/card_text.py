@@ -60,7 +60,7 @@ With the archive of portraits, `portraits.zip` (or portraits rendered anew: `min
 ```
 P="--portraits portraits.zip --out build"
 python -m mini_world.train_clip $P
-python -m mini_world.train_unet $P --steps 7500
+python -m mini_world.train_unet $P --steps 10000
 python -m mini_world.train_autoencoder $P
 python -m mini_world.train_dino $P
 python -m mini_world.train_classifiers $P

@@ -1,0 +1,23 @@
+"""What the benchmarks print: Markdown tables, and the machine they ran on."""
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+
+def machine(device: torch.device) -> dict:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    return {"device": name, "cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+
+
+def processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["-"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
