@@ -78,6 +78,7 @@ input[type="range"]::-moz-range-thumb { box-shadow: 0 0 0 1.5px var(--primary-60
 .alert summary { cursor: pointer; margin-top: .4rem; }
 .dark .alert { background: #3a1518; color: #ffd9d9; }
 .origin { padding: .6rem .9rem; border-radius: 8px; background: var(--background-fill-secondary); line-height: 1.45; }
+.prose a { padding: 0 !important; }  /* gradio sets links in texts as wide as buttons */
 .origin.recorded { border-left: 5px solid #d9820a; }
 .empty { padding: 2.2rem 1rem; text-align: center; border: 1px dashed var(--border-color-primary); border-radius: 8px;
   color: var(--body-text-color-subdued); line-height: 1.6; }
