@@ -48,6 +48,7 @@ CSS = """
 main.contain, .wrap:has(> main) { width: 100%; }
 .html-container { padding: 0 !important; }
 .html-container, .prose { min-width: 0; max-width: 100%; }
+.prose a { padding: 0; }  /* gradio sets links in texts as wide as buttons; .steps and .runs below want them so */
 .dark input[type="range"] { --neutral-200: #3b4451; }
 input[type="range"]::-webkit-slider-thumb { box-shadow: 0 0 0 1.5px var(--primary-600), 0 1px 3px #0005 !important; }
 input[type="range"]::-moz-range-thumb { box-shadow: 0 0 0 1.5px var(--primary-600), 0 1px 3px #0005 !important; }
@@ -78,7 +79,6 @@ input[type="range"]::-moz-range-thumb { box-shadow: 0 0 0 1.5px var(--primary-60
 .alert summary { cursor: pointer; margin-top: .4rem; }
 .dark .alert { background: #3a1518; color: #ffd9d9; }
 .origin { padding: .6rem .9rem; border-radius: 8px; background: var(--background-fill-secondary); line-height: 1.45; }
-.prose a { padding: 0 !important; }  /* gradio sets links in texts as wide as buttons */
 .origin.recorded { border-left: 5px solid #d9820a; }
 .empty { padding: 2.2rem 1rem; text-align: center; border: 1px dashed var(--border-color-primary); border-radius: 8px;
   color: var(--body-text-color-subdued); line-height: 1.6; }
