@@ -17,13 +17,14 @@ from statistics import median
 
 import torch
 
+from benchmarks.machine import machine
 from benchmarks.page_ready import answering, browser_page, measure, recorded_run_is_shown, served
-from benchmarks.tables import machine, table
 from fairness_core.attributes import ASSETS, load_attributes
 from fairness_core.evaluation import compare
 from fairness_core.models import Model, load_model
 from fairness_core.plots import distribution_plot, joint_heatmap, outcome_bars
 from fairness_core.prompts import prompt_for
+from fairness_core.report import markdown_table
 from fairness_core.report.html import joint_frequencies
 from fairness_core.results import PromptComparison
 from fairness_core.runs import RunFolder, load_comparisons
@@ -109,7 +110,7 @@ def as_markdown(found: dict[str, list[float]], on: dict) -> str:
     rows = [[name, f"{median(found[name]):.2f} ({min(found[name]):.2f} to {max(found[name]):.2f})"
              if name in found else "not measured: there is no chromium here", f"{mark:g}"]
             for name, mark in MARKS.items()]
-    return "\n".join([table(["what", "seconds", "mark"], rows), "",
+    return "\n".join([markdown_table(["what", "seconds", "mark"], rows), "",
                       f"Median (fastest to slowest) on {on['device']}, {on['threads']} threads of {on['cores']} cores; "
                       f"load {os.getloadavg()[0]:.1f}. No GPU takes part.", ""])
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import published
-from benchmarks.tables import machine, table
+from benchmarks.machine import machine
 from fairness_core import training
 from fairness_core.adapters import detach_adapter
 from fairness_core.attributes import ASSETS
@@ -26,6 +26,7 @@ from fairness_core.metrics import MeanOverPrompts, summarise
 from fairness_core.models import Model, load_model
 from fairness_core.presets import load_preset
 from fairness_core.prompts import load_concepts, prompt_for
+from fairness_core.report import markdown_table
 
 STEPS: dict[str, Callable[[training.Run], object]] = {"engine": training.take_step, "published": published.take_step}
 
@@ -87,8 +88,8 @@ def as_markdown(points: Sequence[Point], plan: Plan, name: str, on: dict) -> str
     rows = [[way, row[0].words, row[-1].words, str(row[-1].steps), f"{row[-1].seconds:.0f}",
              "yes" if row[-1].bias.mean <= plan.bias else "no"] for way, row in ways.items()]
     return "\n".join([
-        table(["iteration", "bias before", "bias reached", "steps", "seconds of finetuning", f"at most {plan.bias:g}"],
-              rows), "",
+        markdown_table(["iteration", "bias before", "bias reached", "steps", "seconds of finetuning",
+                        f"at most {plan.bias:g}"], rows), "",
         f"{name}: {plan.attribute}, {len(plan.prompts)} prompts not finetuned on, {plan.images} images each, measured "
         f"every {plan.every} steps (not counted); a fair model would score {points[0].bias.floor:.2f}. {on['device']}, "
         f"{on['threads']} threads of {on['cores']} cores.", ""])

@@ -10,7 +10,6 @@ from fairness_core.conditioning import condition
 from fairness_core.models import Model
 from fairness_core.sampling import Conditioning, guided_prediction
 
-WAYS = ("published", "engine, all timesteps", "engine, as tuned", "engine, fewer sampling steps")
 REPEATS = 5
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the square matrices: large enough for the machine's full rate
 
@@ -23,15 +22,14 @@ class Passes:
     backward: int
 
 
-def passes_of(way: str, steps: int, kept: int) -> Passes:
-    """Of `steps` denoising steps; in the last two ways, `kept` of them carry gradient. The originals are painted once.
+def published_passes(steps: int) -> Passes:
+    """Samples the tuned model, the original, the tuned model with a graph, and once more for the checkpoints."""
+    return Passes(4 * steps, steps)
 
-    Published: samples the tuned model, the original, the tuned model with a graph, and once more for the checkpoints.
-    """
-    if way == WAYS[0]:
-        return Passes(4 * steps, steps)
-    carrying = steps if way == WAYS[1] else kept
-    return Passes(steps + carrying, carrying)
+
+def engine_passes(steps: int, kept: int) -> Passes:
+    """Samples the tuned model, and again `kept` of the denoising steps, with gradient. The originals were painted."""
+    return Passes(steps + kept, kept)
 
 
 def unet_operations(model: Model, guidance_scale: float) -> Passes:

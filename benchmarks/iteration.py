@@ -20,10 +20,11 @@ from statistics import median
 import torch
 
 from benchmarks import published
-from benchmarks.floor import WAYS, Passes, matrix_rate, operations, passes_of, unet_operations
-from benchmarks.memory import HOW, peak_megabytes
+from benchmarks.floor import Passes, engine_passes, matrix_rate, operations, published_passes, unet_operations
+from benchmarks.iteration_table import as_markdown
+from benchmarks.machine import machine
+from benchmarks.memory import peak_megabytes
 from benchmarks.stages import Place, StageClock
-from benchmarks.tables import machine, table
 from fairness_core import objective, training
 from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig
@@ -33,8 +34,8 @@ from fairness_core.prompts import prompt_for
 
 ORIGINALS = "originals"
 STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")
-NO_GPU = " No GPU took part: nothing here tells of one."
-PUBLISHED, EQUAL, TUNED, FEWER = WAYS
+WAYS = PUBLISHED, EQUAL, TUNED, FEWER = ("published", "engine, all timesteps", "engine, as tuned",
+                                           "engine, fewer sampling steps")
 
 
 @dataclass(frozen=True)
@@ -190,13 +191,13 @@ def measure(model: Model, settings: Settings, repeats: int) -> dict:
 
 def sampling_limit(each: Passes) -> float:
     """Operations of the published iteration over those of sampling once: the same for any number of steps."""
-    return operations(passes_of(PUBLISHED, 1, 1), each, 1) / each.forward
+    return operations(published_passes(1), each, 1) / each.forward
 
 
 def floor(way: str, settings: Settings, each: Passes, rate: float) -> dict:
     """The U-Net's passes, their operations, and the seconds that a matrix product of as many takes."""
     steps = settings.steps_of(way)
-    passes = passes_of(way, steps, settings.timesteps or steps)
+    passes = published_passes(steps) if way == PUBLISHED else engine_passes(steps, settings.timesteps_of(way) or steps)
     count = operations(passes, each, settings.images)
     return {"passes": [passes.forward, passes.backward], "operations": count, "floor": count / rate}
 
@@ -207,8 +208,6 @@ def summary(turns: list[Turn]) -> dict:
             "processor_seconds": median(turn.processor_seconds for turn in turns),
             "stages": {stage: median(turn.stages.get(stage, 0.0) for turn in turns) for stage in STAGES}}
 
-
-# ---------------------------------------------------------------- memory
 
 def in_fresh_process(settings: Settings, way: str) -> float | None:
     """Peak memory in MiB of one iteration of that way, in a process that has done nothing else but one before it."""
@@ -221,47 +220,6 @@ def peak_of_iteration(settings: Settings, way: str) -> float | None:
     run = start(model, settings)[way]
     iterate(way, run)  # the optimizer's state, the originals, and the libraries' own buffers
     return peak_megabytes(lambda: iterate(way, run), model.device)
-
-
-# ---------------------------------------------------------------- the table
-
-def as_markdown(result: dict) -> str:
-    """A table of the ways, one of the floors, one of the stages, and what they were measured on."""
-    settings, on, load = result["settings"], result["machine"], result["load"]
-    base, memory = result["ways"][PUBLISHED], result.get("memory", {})
-    rows = [[way, f"{w['seconds']:.2f} ({w['fastest']:.2f} to {w['slowest']:.2f})",
-             f"{base['seconds'] / w['seconds']:.2f}", f"{w['processor_seconds']:.2f}", megabytes(memory.get(way))]
-            for way, w in result["ways"].items()]
-    floors = [[way, "{} + {}".format(*w["passes"]), f"{w['operations'] / 1e9:.0f}", f"{w['floor']:.2f}",
-               f"{100 * w['floor'] / w['seconds']:.0f} %", f"{base['operations'] / w['operations']:.2f}"]
-              for way, w in result["ways"].items()]
-    stages = [[stage, *(share(w, stage) for w in result["ways"].values())] for stage in STAGES]
-    device = torch.device(settings["device"]).type
-    fewer = f", at last of {settings['fewer_steps']} sampling steps" if settings["fewer_steps"] else ""
-    return "\n".join([
-        table(["iteration", "seconds", "times faster", "processor seconds", "peak memory, MiB"], rows), "",
-        table(["U-Net alone", "passes an image, forward + backward", "GFLOP", "floor, s", "reached",
-               "times faster by operations"], floors), "",
-        table(["share of the time", *result["ways"]], stages), "",
-        f"{settings['model']}, {settings['images']} images, {settings['sampling_steps']} sampling steps, "
-        f"{' x '.join(settings['attributes'])}, {settings['precision']}; as tuned: {settings['timesteps']} timesteps "
-        f"carry gradient{fewer}. The engine paints a prompt's originals once ({result['originals_seconds']:.2f} s, not "
-        f"counted), the published way at every iteration. Published: micro-batches of {settings['micro_batch']}. "
-        f"Floor: the U-Net's operations over the rate of a matrix product, {result['matrix_rate'] / 1e9:.0f} GFLOP/s; "
-        f"decoder, critics and text encoder are left out of it. Sampling once, without any gradient, would be "
-        f"{result['sampling_limit']:.2f} times faster by operations: no choice of timesteps gets beyond. "
-        f"Median of {settings['repeats']} turns (fastest to slowest) on {on['device']}, {on['threads']} threads of "
-        f"{on['cores']} cores, torch {on['torch']}; load {load['before']:.1f} before, {load['after']:.1f} after. "
-        f"Memory: {HOW[device]}.{NO_GPU if device == 'cpu' else ''}", ""])
-
-
-def megabytes(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
-
-
-def share(way: dict, stage: str) -> str:
-    total = sum(way["stages"].values())
-    return f"{100 * way['stages'][stage] / total:.1f} %"
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from transformers import CLIPTokenizer
 
 from benchmarks import architectures
 from benchmarks.architectures import ARCHITECTURES, Architecture, build
+from benchmarks.machine import machine
 from benchmarks.memory import peak_megabytes
-from benchmarks.tables import machine, table
 from fairness_core import training
 from fairness_core.attributes import ASSETS
 from fairness_core.config import FinetuneConfig
@@ -33,6 +33,7 @@ from fairness_core.faces import Faces
 from fairness_core.memory import GIGABYTE, Memory, save_memory
 from fairness_core.models import Model, entry_for, prepare_for_speed
 from fairness_core.precision import fast_precision
+from fairness_core.report import markdown_table
 
 NO_GPU = ("This machine has no GPU: nothing was measured. Run it where there is one; --plan computes here what weights "
           "and the backward pass take.")
@@ -118,7 +119,8 @@ def as_table(measured: dict[str, dict], images: int, sampling_steps: int) -> str
     rows = [[ARCHITECTURES[name].label, str(ARCHITECTURES[name].resolution), *(f"{m[k]:.1f}" for k in m)]
             for name, m in measured.items()]
     on = machine(torch.device("cuda"))
-    return "\n".join([table(["random weights", "pixels", "seconds a step", "GB held", "GB at the peak"], rows), "",
+    head = ["random weights", "pixels", "seconds a step", "GB held", "GB at the peak"]
+    return "\n".join([markdown_table(head, rows), "",
                       f"{images} images, {sampling_steps} sampling steps, all of which carry gradient, originals painted "
                       f"in the step; {on['device']}, torch {on['torch']}."])
 
@@ -221,7 +223,7 @@ def as_plan(plans: dict[str, Plan]) -> str:
             for name, p in plans.items()]
     head = ["GB, computed", "pixels", "weights", "critics", "U-Net, an image", "decoder, an image", "critics' backward",
             "to compare", "to finetune"]
-    return "\n".join([table(head, rows), "", "Half-precision U-Net and text encoders, float32 decoder and critics "
+    return "\n".join([markdown_table(head, rows), "", "Half-precision U-Net and text encoders, float32 decoder and critics "
                       "(CLIP ViT-H/14, DINOv2 ViT-B/14), decoder by single images, U-Net by as many as "
                       "assets/models.yaml says and without gradient checkpointing (with it, less); "
                       f"{RESERVE:g} times what is computed from the architectures. Not measured."])

@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel, Dinov2Config, Dinov2Model
 
 from benchmarks.published import MICRO_BATCH
-from benchmarks.tables import table
 from fairness_core.attributes import parity
+from fairness_core.report import markdown_table
 from fairness_core.transport import transport_targets
 
 PEAK = {"A100": 312e12, "H100": 989e12}  # dense 16-bit operations a second, by the maker's data sheets
@@ -218,7 +218,7 @@ def as_markdown(result: dict) -> str:
     transports = [[str(t["images"]), " x ".join(t["attributes"]), str(t["joint_classes"]), f"{t['milliseconds']:.1f}"]
                   for t in result["transport"]]
     return "\n".join([
-        table(["N", "T", "pixels", "GPUs", *(f"{n}: PFLOP / s" for n in names)], rows), "",
+        markdown_table(["N", "T", "pixels", "GPUs", *(f"{n}: PFLOP / s" for n in names)], rows), "",
         "Computed, not measured: no GPU takes part. Operations: counted on Stable Diffusion 1.5's U-Net, decoder and "
         "text encoder, CLIP ViT-H/14 and DINOv2 ViT-B/14, with guidance. "
         f"Seconds: H100, {PEAK['H100'] / 1e12:.0f} TFLOP/s dense 16-bit, "
@@ -228,7 +228,7 @@ def as_markdown(result: dict) -> str:
         "of the timesteps carry gradient. All timesteps, as tuned: the originals are painted already. GPUs split the "
         f"images; exchanging the LoRA's gradient is left out. "
         f"{PUBLISHED_ITERATIONS:,} iterations of the first row on one H100: {hours}.", "",
-        table(["N", "attributes", "joint classes", "transport, ms (measured, one core)"], transports), ""])
+        markdown_table(["N", "attributes", "joint classes", "transport, ms (measured, one core)"], transports), ""])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What the benchmarks print: Markdown tables, and the machine they ran on."""
+"""The machine that a benchmark ran on."""
 
 import os
 import platform
@@ -16,8 +16,3 @@ def processor_name() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["-"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
