@@ -19,9 +19,9 @@ test: $(VENV)/installed-tests chromium
 test-fast: $(VENV)/installed-tests
 	$(BIN)/python -m pytest -m "not slow and not browser"
 
-# The figures of the README, on this machine (about 10 minutes on two cores).
+# Short's figures in the README, on this machine (about 10 minutes on two cores).
 measure: $(VENV)/installed
-	$(BIN)/python -m benchmarks.preset mini-short --images 40 --trained-prompts 6
+	$(BIN)/python -m benchmarks.preset mini-short --images 60 --trained-prompts 6
 
 # Builds the environment of a Hugging Face Space from the committed files alone, starts app.py in it and drives the page.
 space-check: $(VENV)/installed-tests chromium
