@@ -57,6 +57,14 @@ def split(portraits: Portraits, held_out_share: float = 0.1) -> tuple[Portraits,
     return portraits.subset(np.sort(order[n_held_out:])), portraits.subset(np.sort(order[:n_held_out]))
 
 
+def with_more(training: Portraits, archive: Path | None) -> Portraits:
+    """The training portraits, and all of a second archive where there is one."""
+    if archive is None:
+        return training
+    more = load_portraits(archive)
+    return Portraits(torch.cat([training.images, more.images]), training.rows + more.rows)
+
+
 def as_floats(images: Tensor) -> Tensor:
     """uint8 [n, 3, h, w] -> float in [-1, 1]."""
     return images.float() / 127.5 - 1

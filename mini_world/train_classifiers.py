@@ -20,7 +20,7 @@ from fairness_core.faces import MtcnnDetector, crop_faces
 from mini_world.augment import random_views
 from mini_world.cli import arguments
 from mini_world.loop import pick_device, train, use_both_cores
-from mini_world.portraits import CLASSES, as_floats, load_portraits, split
+from mini_world.portraits import CLASSES, as_floats, load_portraits, split, with_more
 from mini_world.repaint import BATCH, repaint
 
 LOOSE_CROP = 96  # kept wider than the network's 64 so that augmentation has room
@@ -90,6 +90,7 @@ def main() -> None:
     args = arguments(steps=1800, batch=96)
     use_both_cores()
     device, both = pick_device(), dict(zip(("training", "held_out"), split(load_portraits(args.portraits))))
+    both["training"] = with_more(both["training"], args.more_portraits)
     crops, found, labels = {}, {}, {}
     for name, portraits in both.items():
         labels[name] = {k: portraits.labels(k) for k in CLASSES}

@@ -7,22 +7,28 @@ import argparse
 import csv
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from mini_world.portraits import CLASSES
 from mini_world.render.concepts import Person, draw_planted, draw_uniform, load_concepts
 from mini_world.render.makehuman import AssetsError, MakeHuman
 from mini_world.render.spec import PortraitSpec, draw_portrait
 
+EVERYBODY_FROM = 60_000  # from this number on all people of all concepts, in turn
 COLUMNS = ("file_name", "concept", "group", "gender", "race", "age", "glasses", "smile", "warm", "yaw", "hair", "face",
            "hat", "biased")
 
 
 def who(number: int) -> tuple[str, Person, bool]:
     """(concept, person, whether drawn from the concept's planted distribution) of a portrait's number: three of four
-    are."""
+    are, below EVERYBODY_FROM."""
     names = list(load_concepts())
+    if number >= EVERYBODY_FROM:
+        everybody = [Person(*classes) for classes in product(*CLASSES.values())]
+        return names[number % len(names)], everybody[(number - EVERYBODY_FROM) // len(names) % len(everybody)], False
     concept, biased = names[(number // 2) % len(names)], number % 2 == 0 or (number // 64) % 2 == 1
     rng = np.random.default_rng(777_000 + number)
     return concept, draw_planted(rng, load_concepts()[concept]) if biased else draw_uniform(rng), biased

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mini_world.portraits import CLASSES
-from mini_world.render.__main__ import record, spec_of, who
+from mini_world.render.__main__ import EVERYBODY_FROM, record, spec_of, who
 from mini_world.render.concepts import draw_planted, load_concepts
 from mini_world.render.makehuman import HAIRSTYLES, AssetsError, MakeHuman, Proxy, read_obj
 
@@ -38,6 +38,11 @@ def test_a_number_decides_concept_and_person_as_in_the_archive():
 
 def test_three_of_four_portraits_follow_the_planted_distribution():
     assert Counter(who(number)[2] for number in range(1024)) == {True: 768, False: 256}
+
+
+def test_from_a_number_on_every_person_of_every_concept_comes_as_often():
+    everybody = Counter(who(number) for number in range(EVERYBODY_FROM, EVERYBODY_FROM + 2 * 44 * 16))
+    assert len(everybody) == 44 * 16 and set(everybody.values()) == {2} and not any(biased for *_, biased in everybody)
 
 
 def test_people_are_drawn_as_their_concept_says():
