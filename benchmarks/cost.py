@@ -17,7 +17,7 @@ import torch
 
 from benchmarks import published
 from benchmarks.machine import machine
-from fairness_core import training
+from fairness_core import starting, training
 from fairness_core.adapters import detach_adapter
 from fairness_core.attributes import ASSETS
 from fairness_core.config import FinetuneConfig
@@ -28,7 +28,7 @@ from fairness_core.presets import load_preset
 from fairness_core.prompts import load_concepts, prompt_for
 from fairness_core.report import markdown_table
 
-STEPS: dict[str, Callable[[training.Run], object]] = {"engine": training.take_step, "published": published.take_step}
+STEPS: dict[str, Callable[[starting.Run], object]] = {"engine": training.take_step, "published": published.take_step}
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Point:
 
 def approach(model: Model, config: FinetuneConfig, way: str, plan: Plan) -> Iterator[Point]:
     """Finetunes until the bias is reached or the config's steps are over; the first point is the untuned model."""
-    run, seconds = training.start(model, config), 0.0
+    run, seconds = starting.start(model, config), 0.0
     try:
         point = Point(way, 0, 0.0, measure(run, plan))
         yield point
@@ -73,7 +73,7 @@ def approach(model: Model, config: FinetuneConfig, way: str, plan: Plan) -> Iter
         detach_adapter(model)
 
 
-def measure(run: training.Run, plan: Plan) -> MeanOverPrompts:
+def measure(run: starting.Run, plan: Plan) -> MeanOverPrompts:
     """The averaged adapter's bias, mean over the plan's prompts."""
     model, config, numbers = run.model, run.config, range(plan.images)
     with run.average.applied(run.parameters):

@@ -25,7 +25,7 @@ from benchmarks.iteration_table import as_markdown
 from benchmarks.machine import machine
 from benchmarks.memory import peak_megabytes
 from benchmarks.stages import Place, StageClock
-from fairness_core import objective, training
+from fairness_core import objective, starting, training
 from fairness_core.attributes import load_attributes
 from fairness_core.config import FinetuneConfig
 from fairness_core.gradients import ConditioningGradient, scheduler_coefficients, step_weights
@@ -117,7 +117,7 @@ def prepare(settings: Settings) -> Model:
     return load_model(settings.model, device=torch.device(settings.device))
 
 
-def start(model: Model, settings: Settings) -> dict[str, training.Run]:
+def start(model: Model, settings: Settings) -> dict[str, starting.Run]:
     """The ways on one adapter. The published one paints new originals every time; the engine keeps them."""
     known = load_attributes()
     marginals = {a: {c: 1 / len(known[a].classes) for c in known[a].class_names} for a in settings.attributes}
@@ -125,11 +125,11 @@ def start(model: Model, settings: Settings) -> dict[str, training.Run]:
         model=model.name, prompts=(settings.prompt,), marginals=marginals,
         images_per_prompt=settings.images, sampling_steps=settings.sampling_steps, timesteps_per_update=0,
         guidance_scale=model.entry.guidance_scale, noise_batches=0)
-    run = training.start(model, config)
+    run = starting.start(model, config)
     return {way: run_of(way, run, settings) for way in settings.ways}
 
 
-def run_of(way: str, run: training.Run, settings: Settings) -> training.Run:
+def run_of(way: str, run: starting.Run, settings: Settings) -> starting.Run:
     if way == PUBLISHED:
         return run
     steps = settings.steps_of(way)
@@ -138,7 +138,7 @@ def run_of(way: str, run: training.Run, settings: Settings) -> training.Run:
     return replace(run, config=config, step_weights=weights, originals={})
 
 
-def iterate(way: str, run: training.Run) -> None:
+def iterate(way: str, run: starting.Run) -> None:
     if way == PUBLISHED:
         published.take_step(run)
     else:
@@ -161,7 +161,7 @@ def places(way: str, model: Model) -> list[Place]:
             (training, "condition", "text encoder"), (ConditioningGradient, "backward", "text encoder")]
 
 
-def time_turn(way: str, run: training.Run) -> Turn:
+def time_turn(way: str, run: starting.Run) -> Turn:
     clock = StageClock(run.model.device, whole=(ORIGINALS,))
     with clock.watching(places(way, run.model)):
         began, processor = time.perf_counter(), time.process_time()

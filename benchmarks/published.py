@@ -26,7 +26,8 @@ from fairness_core.objective import (ROUNDING, TRANSPORT_DRAWS, Reference, class
                                      semantics_of, slices)
 from fairness_core.sampling import decode, denoise, draw_noise
 from fairness_core.schedule import prompts_of_step
-from fairness_core.training import FIRST_TRAINING_NUMBER, Run, move
+from fairness_core.starting import Run
+from fairness_core.training import FIRST_TRAINING_NUMBER, move
 
 MICRO_BATCH = 4
 

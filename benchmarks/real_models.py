@@ -23,7 +23,7 @@ from benchmarks import architectures
 from benchmarks.architectures import ARCHITECTURES, Architecture, build
 from benchmarks.machine import machine
 from benchmarks.memory import peak_megabytes
-from fairness_core import training
+from fairness_core import starting, training
 from fairness_core.attributes import ASSETS
 from fairness_core.config import FinetuneConfig
 from fairness_core.critics import Critics, load_critics
@@ -105,7 +105,7 @@ def measure(model: Model, images: int, sampling_steps: int) -> dict[str, float]:
         model=model.name, prompts=(PROMPT,), marginals={"gender": {"female": 0.5, "male": 0.5}},
         images_per_prompt=images, sampling_steps=sampling_steps, timesteps_per_update=0, guidance_scale=model.entry.guidance_scale, lora_rank=50,
         noise_batches=0)
-    run = training.start(model, config)
+    run = starting.start(model, config)
     if skipped := training.take_step(run).skipped:
         raise RuntimeError(f"{model.label}: {skipped}")
     held = torch.cuda.memory_allocated(model.device) if model.device.type == "cuda" else 0

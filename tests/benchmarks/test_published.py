@@ -6,7 +6,7 @@ import torch
 from fakes import FixedDetector, tiny_critics, tiny_model
 
 from benchmarks import published
-from fairness_core import training
+from fairness_core import starting, training
 from fairness_core.attributes import parity
 from fairness_core.config import FinetuneConfig, LossWeights
 from fairness_core.objective import transport_labels
@@ -22,7 +22,7 @@ def run():
     config = FinetuneConfig(
         model="tiny", prompts=("a nurse",), marginals=marginals, lora_rank=2, images_per_prompt=6, sampling_steps=4,
         timesteps_per_update=0, noise_batches=0, guidance_scale=3.0, losses=LossWeights(confidence=0.3))
-    run = training.start(tiny_model(tiny_critics(FixedDetector())), config)
+    run = starting.start(tiny_model(tiny_critics(FixedDetector())), config)
     generator = torch.Generator().manual_seed(1)
     for parameter in run.parameters:
         parameter.data += 0.2 * torch.randn(parameter.shape, generator=generator)

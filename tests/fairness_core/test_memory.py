@@ -15,7 +15,8 @@ from fairness_core.evaluation import paint
 from fairness_core.memory import Memory, changed_memory, keep_on_cpu, too_little
 from fairness_core.models import Model, available_models
 from fairness_core.sampling import decode
-from fairness_core.training import add_gradient, start
+from fairness_core.starting import start
+from fairness_core.training import add_gradient
 
 OPTIONS = {"images at once": Memory(images_at_once=1), "checkpointing": Memory(gradient_checkpointing=True),
            "slicing": Memory(attention_slicing=True), "critics on the CPU": Memory(critics_on_cpu=True)}

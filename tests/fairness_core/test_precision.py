@@ -14,7 +14,8 @@ from fairness_core.events import StepDone
 from fairness_core.models import Model
 from fairness_core.precision import FIRST_SCALE, fast_precision, loss_scaler
 from fairness_core.sampling import decode
-from fairness_core.training import Run, add_gradient, finetune, start, take_step
+from fairness_core.starting import Run, start
+from fairness_core.training import add_gradient, finetune, take_step
 
 HALVES = (torch.float16, torch.bfloat16)
 TUNED = replace(CONFIG, tune="both", steps=2)
