@@ -15,7 +15,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from fairness_core.classifier import FaceNetwork
 from mini_world.cli import arguments
 from mini_world.loop import pick_device
-from mini_world.portraits import as_floats, load_portraits, split
+from mini_world.portraits import as_floats, load_portraits, split, with_more
 from mini_world.repaint import BATCH
 from mini_world.train_classifiers import face_crops
 from mini_world.train_unet import NOISE
@@ -26,7 +26,7 @@ BANK_SIZE = 512
 @torch.no_grad()
 def save_face_bank(args, folder: Path) -> None:
     """Embeddings of portraits whose demographics were drawn uniformly: faces to stay close to."""
-    training, _ = split(load_portraits(args.portraits))
+    training = with_more(split(load_portraits(args.portraits))[0], args.more_portraits)
     crops, found = face_crops(training.images.split(BATCH), args.out / "crops_training_rendered.pt", pick_device())
     uniform = torch.tensor([not row["biased"] for row in training.rows]) & found
     network = FaceNetwork.from_pretrained(folder / "classifier")

@@ -10,11 +10,12 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from mini_world.captions import AGE_WORDS, GENDER_WORDS, RACE_WORDS, with_article
+from mini_world.loop import autocast
 from mini_world.portraits import Portraits, as_floats
 from mini_world.train_unet import NOISE
 
 BATCH = 64
-TIMESTEPS = (20, 300)  # of 1000: from more noise the U-Net paints somebody else
+TIMESTEPS = (20, 450)  # of 1000: from more noise the U-Net paints somebody else
 
 
 def full_caption(row: dict, rng: random.Random) -> str:
@@ -44,7 +45,8 @@ def repaint(portraits: Portraits, folder: Path, device: torch.device) -> Iterato
         latents = signal[first].sqrt() * latents + (1 - signal[first]).sqrt() * noise
         for timestep, then in ((first, first // 3), (first // 3, 0)):  # two steps of DDIM
             kept, lost = signal[timestep].sqrt(), (1 - signal[timestep]).sqrt()
-            velocity = unet(latents, torch.tensor(timestep), encoder_hidden_states=embeddings).sample
+            with autocast(device):
+                velocity = unet(latents, torch.tensor(timestep), encoder_hidden_states=embeddings).sample.float()
             clean, noise = kept * latents - lost * velocity, lost * latents + kept * velocity
             latents = signal[then].sqrt() * clean + (1 - signal[then]).sqrt() * noise if then else clean
         yield ((vae.decode(latents).sample + 1) * 127.5).round().clamp(0, 255).byte().cpu()

@@ -4,7 +4,7 @@ They learn from portraits as rendered and as painted again by the U-Net: trained
 softly painted Black face in three for an Indian one.
 
 python -m mini_world.train_classifiers --portraits portraits.zip --out build
-(needs the U-Net and the autoencoder; about 25 minutes on two cores)
+(needs the U-Net and the autoencoder; about 10 minutes on two cores)
 """
 
 from collections.abc import Iterable
