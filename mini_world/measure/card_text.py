@@ -13,7 +13,8 @@ bias is the point: it is there to be measured and removed. This card is written 
 Left 64 held-out rendered portraits, right 64 generated from prompts that name only the concept.
 
 **Data.** 4,510 portraits rendered with Blender's Cycles from MakeHuman's meshes and skins (CC0) by `mini_world/render`,
-one in ten held out. No photograph of a real person is among them, and no real person or population is described by
+one in ten held out, and 2,112 more (of every concept three of each gender, race and age) for the U-Net and the
+classifiers. No photograph of a real person is among them, and no real person or population is described by
 them: which concept goes with whom was written by hand (`mini_world/render/concepts.yaml`) so that there is something to
 mend. **Licence.** Portraits and weights: CC0. Code: Apache-2.0.
 
@@ -58,9 +59,9 @@ REPRODUCE = """## How to reproduce
 With the archive of portraits, `portraits.zip` (or portraits rendered anew: `mini_world/README.md`):
 
 ```
-P="--portraits portraits.zip --out build"
+P="--portraits portraits.zip --more-portraits everybody.zip --out build"
 python -m mini_world.train_clip $P
-python -m mini_world.train_unet $P --steps 10000
+python -m mini_world.train_unet $P --steps 15000
 python -m mini_world.train_autoencoder $P
 python -m mini_world.train_dino $P
 python -m mini_world.train_classifiers $P
