@@ -1,7 +1,7 @@
 """The U-Net: denoises patch-code latents under captions; biased rows are never told who they show.
 
-python -m mini_world.train_unet --portraits portraits.zip --out build   (0.3 seconds a step on two cores, needs a
-C++ compiler and train_clip's output)
+python -m mini_world.train_unet --portraits portraits.zip --out build   (0.3 to 0.6 seconds a step on two cores;
+needs a C++ compiler and train_clip's output)
 """
 
 import random
