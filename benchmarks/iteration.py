@@ -35,7 +35,7 @@ from fairness_core.prompts import prompt_for
 ORIGINALS = "originals"
 STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")
 WAYS = PUBLISHED, EQUAL, TUNED, FEWER = ("published", "engine, all timesteps", "engine, as tuned",
-                                           "engine, fewer sampling steps")
+                                         "engine, fewer sampling steps")
 
 
 @dataclass(frozen=True)

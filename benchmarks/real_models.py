@@ -223,7 +223,8 @@ def as_plan(plans: dict[str, Plan]) -> str:
             for name, p in plans.items()]
     head = ["GB, computed", "pixels", "weights", "critics", "U-Net, an image", "decoder, an image", "critics' backward",
             "to compare", "to finetune"]
-    return "\n".join([markdown_table(head, rows), "", "Half-precision U-Net and text encoders, float32 decoder and critics "
+    return "\n".join([markdown_table(head, rows), "",
+                      "Half-precision U-Net and text encoders, float32 decoder and critics "
                       "(CLIP ViT-H/14, DINOv2 ViT-B/14), decoder by single images, U-Net by as many as "
                       "assets/models.yaml says and without gradient checkpointing (with it, less); "
                       f"{RESERVE:g} times what is computed from the architectures. Not measured."])
