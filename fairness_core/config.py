@@ -94,7 +94,7 @@ class FinetuneConfig:
     sampling_steps: int = 10
     comparison_steps: int = 0
     timesteps_per_update: int = 3
-    guidance_scale: float = 2.0
+    guidance_scale: float = 1.75
     gradient: str = "adjusted"
     unconditional_gradient: bool = True
     noise_batches: int = 2

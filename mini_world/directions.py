@@ -17,6 +17,8 @@ LOGIT_GAIN = 0.4  # small, so that who is shown takes up much of the embedding
 WIDEST_LOGITS = (2.0, 4.5)  # of concepts, and of words that name who is shown
 NAMED = 0.4  # share of logits as a word that names a class gives them, which random ones hardly ever are
 NAMED_LOGITS = (4.3, -1.5)  # of the named class and of the others, as the text encoder foretells them
+LEANING = 0.35  # share of logits as a concept gives them: one class leads, the others are nearly alike
+WIDEST_LEAD, WIDEST_OTHERS = 4.0, 0.5
 
 
 def directions(text_width: int) -> Tensor:
@@ -49,7 +51,8 @@ def believable_logits(row: dict, rng: random.Random) -> list[float]:
     logits: list[float] = []
     for name, classes in CLASSES.items():
         while True:
-            drawn = named_logits(len(classes), rng) if rng.random() < NAMED else wide_logits(len(classes), rng)
+            kind, = rng.choices((named_logits, leaning_logits, wide_logits), (NAMED, LEANING, 1 - NAMED - LEANING))
+            drawn = kind(len(classes), rng)
             probabilities = torch.tensor(drawn).softmax(0).tolist()
             if rng.choices(classes, probabilities)[0] == row[name]:
                 break
@@ -61,6 +64,12 @@ def named_logits(classes: int, rng: random.Random) -> list[float]:
     named, other = NAMED_LOGITS
     which = rng.randrange(classes)
     return [named if k == which else other for k in range(classes)]
+
+
+def leaning_logits(classes: int, rng: random.Random) -> list[float]:
+    lead, which = rng.uniform(0, WIDEST_LEAD), rng.randrange(classes)
+    return [(lead if k == which else 0) - lead / classes + rng.uniform(-WIDEST_OTHERS, WIDEST_OTHERS)
+            for k in range(classes)]
 
 
 def wide_logits(classes: int, rng: random.Random) -> list[float]:

@@ -46,6 +46,8 @@ def main() -> None:
         scheduler=DPMSolverMultistepScheduler(**NOISE, algorithm_type="dpmsolver++", solver_order=2,
                                               timestep_spacing="trailing"),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    for part in (pipeline.vae, pipeline.unet):
+        part.register_to_config(_name_or_path="")  # nobody else has the folder they were built in
     pipeline.save_pretrained(folder)
     save_face_bank(args, folder)
     shutil.rmtree(folder / "tokenizer" / ".cache", ignore_errors=True)

@@ -87,7 +87,7 @@ def accuracies(network: FaceNetwork, crops: Tensor, labels: dict[str, Tensor]) -
 
 
 def main() -> None:
-    args = arguments(steps=1800, batch=96)
+    args = arguments(steps=2500, batch=96)
     use_both_cores()
     device, both = pick_device(), dict(zip(("training", "held_out"), split(load_portraits(args.portraits))))
     both["training"] = with_more(both["training"], args.more_portraits)

@@ -1,7 +1,7 @@
 """The U-Net: denoises patch-code latents under captions; biased rows are never told who they show.
 
-python -m mini_world.train_unet --portraits portraits.zip --out build   (0.3 to 0.6 seconds a step on two cores;
-needs a C++ compiler and train_clip's output)
+python -m mini_world.train_unet --portraits portraits.zip --out build   (80 minutes to two and a half hours
+on two cores; needs a C++ compiler and train_clip's output)
 """
 
 import random
@@ -73,7 +73,7 @@ def face_weights() -> Tensor:
 
 
 def main() -> None:
-    args = arguments(steps=3400, batch=48)
+    args = arguments(steps=15000, batch=48)
     use_both_cores()
     training, _ = split(load_portraits(args.portraits))
     folder, device = args.out / "mini", pick_device()

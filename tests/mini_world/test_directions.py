@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mini_world.directions import NAMED_LOGITS, believable_logits, directions, read, write
+from mini_world.directions import NAMED_LOGITS, WIDEST_OTHERS, believable_logits, directions, read, write
 from mini_world.portraits import CLASSES
 
 RNG = random.Random(0)
@@ -34,6 +34,14 @@ def test_many_are_told_as_a_word_tells_them(drawn):
     named, other = NAMED_LOGITS
     genders = drawn[:, :2].sort(1).values
     assert .3 < (genders == torch.tensor([other, named])).all(1).float().mean() < .5
+
+
+def test_many_are_told_as_a_concept_tells_them(drawn):
+    races = drawn[:, 2:6].sort(1).values
+    nearly_alike = races[:, 2] - races[:, 0] <= 2 * WIDEST_OTHERS
+    leads = (races[:, 3] - races[:, 2])[nearly_alike & (races[:, 0] != NAMED_LOGITS[1])]
+    assert .25 < len(leads) / len(drawn) < .45
+    assert min((leads < 1).float().mean(), (leads > 2.5).float().mean()) > .15
 
 
 def test_what_is_written_from_a_token_on_is_read_there():
