@@ -22,7 +22,7 @@ class LabSettings:
     images: int = 1
     noises: int = 20
     sampling_steps: int = 10
-    guidance_scale: float = 2.0
+    guidance_scale: float = 1.75
     learning_rate: float = 2e-3
     lora_rank: int = 16
     seed: int = 0

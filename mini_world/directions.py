@@ -18,7 +18,7 @@ WIDEST_LOGITS = (2.0, 4.5)  # of concepts, and of words that name who is shown
 NAMED = 0.4  # share of logits as a word that names a class gives them, which random ones hardly ever are
 NAMED_LOGITS = (4.3, -1.5)  # of the named class and of the others, as the text encoder foretells them
 LEANING = 0.35  # share of logits as a concept gives them: one class leads, the others are nearly alike
-WIDEST_LEAD, WIDEST_OTHERS = 4.0, 0.5
+WIDEST_LEAD, WIDEST_OTHERS = 4.0, 0.5  # the most it leads by; the most the others differ from their middle
 
 
 def directions(text_width: int) -> Tensor:
