@@ -27,31 +27,33 @@ class Engine:
 
 def fairness_engine() -> Engine:
     """The real one. Models, training and evaluation are imported with the first job: the page need not wait for them."""
-    from fairness_core import originals, presets, registry
+    from fairness_core.evaluation import originals
+    from fairness_core.models import registry
+    from fairness_core.settings import presets
 
     def load_model(name: str, **named: Any) -> Any:
-        from fairness_core import models
+        from fairness_core.models import loading as models
         return models.load_model(name, **named)
 
     kept: dict[str, originals.Originals] = {}  # by model: another strength or adapter need not paint them again
 
     def finetune(*arguments: Any, **named: Any) -> Iterator[Event]:
-        from fairness_core import training
+        from fairness_core.training import finetune as training
         return training.finetune(*arguments, **named)
 
     def compare(model: Any, *arguments: Any, **named: Any) -> Iterator[PromptComparison]:
-        from fairness_core import evaluation
+        from fairness_core.evaluation import compare as evaluation
         return evaluation.compare(model, *arguments, **named, originals=kept.setdefault(model.name, originals.Originals()))
 
     def lab(model: Any, settings: Any, should_stop: Callable[[], bool]) -> Iterator[Any]:
         """The scale figure first: it is the quicker one."""
-        from fairness_core import gradient_lab
+        from fairness_core.gradient_lab import measure as gradient_lab
         target = gradient_lab.paint_target(model, settings)
         yield from gradient_lab.compare_scales(model, settings, target, should_stop)
         yield from gradient_lab.compare_losses(model, settings, target, should_stop)
 
     def ready_settings() -> list:
         usable = registry.available_models()
-        return [preset for kind in presets.KINDS for preset in presets.usable_presets(usable, kind)]
+        return [preset for kind in presets.KINDS for preset in registry.usable_presets(usable, kind)]
 
     return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for)

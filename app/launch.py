@@ -5,11 +5,11 @@ import threading
 from pathlib import Path
 
 from app.engine import Engine
+from app.jobs.limits import Limits, own_limits
+from app.jobs.visitors import Visitors
 from app.layout import build_app
-from app.limits import Limits, own_limits
 from app.theme import CSS, theme
-from app.visitors import Visitors
-from fairness_core.attributes import ASSETS
+from fairness_core.settings.attributes import ASSETS
 
 RECORDED = ASSETS / "recorded"
 LARGEST_UPLOAD = 1024  # megabytes, where nothing is limited

@@ -6,25 +6,25 @@ from typing import Any
 
 import gradio as gr
 
-from app import help as words
-from app.api import add_endpoints
-from app.classroom_room import ClassroomRoom
-from app.compare_room import CompareRoom
+from app import words
+from app.endpoints.api import add_endpoints
 from app.engine import Engine
-from app.finetune_room import FinetuneRoom
-from app.handlers import Desk
-from app.hosting_room import HostingRoom
-from app.jobs import JobRunner
-from app.lab_room import LabRoom
-from app.must_not_move_room import MustNotMoveRoom
+from app.html.render import offer
+from app.jobs.runner import JobRunner
+from app.jobs.visitors import Visitors
 from app.page import QUIET, Page
-from app.progress_room import ProgressRoom
-from app.render import offer
-from app.runs_room import RunsRoom
-from app.settings_room import SettingsRoom
-from app.target_room import TargetRoom
+from app.rooms.classroom import ClassroomRoom
+from app.rooms.compare import CompareRoom
+from app.rooms.desk import Desk
+from app.rooms.finetune import FinetuneRoom
+from app.rooms.hosting import HostingRoom
+from app.rooms.lab import LabRoom
+from app.rooms.must_not_move import MustNotMoveRoom
+from app.rooms.progress import ProgressRoom
+from app.rooms.runs import RunsRoom
+from app.rooms.settings import SettingsRoom
+from app.rooms.target import TargetRoom
 from app.theme import GO_TO_STEP
-from app.visitors import Visitors
 
 
 def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None) -> gr.Blocks:

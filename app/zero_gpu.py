@@ -15,10 +15,10 @@ from typing import Any
 import gradio as gr
 
 from app.engine import Engine
-from app.job_files import NOTICE
-from fairness_core.config import FinetuneConfig
+from app.jobs.files import NOTICE
 from fairness_core.events import Event, Finished, Saved, Started
 from fairness_core.results import PromptComparison
+from fairness_core.settings.config import FinetuneConfig
 
 CHUNK_SECONDS, WORK_SECONDS = 50, 42  # asked for, and filled: the last save and a slow step must fit
 MOST_KILLS = 2  # chunks in a row

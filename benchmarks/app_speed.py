@@ -19,15 +19,15 @@ import torch
 
 from benchmarks.machine import machine
 from benchmarks.page_ready import answering, browser_page, measure, recorded_run_is_shown, served
-from fairness_core.attributes import ASSETS, load_attributes
-from fairness_core.evaluation import compare
-from fairness_core.models import Model, load_model
+from fairness_core.evaluation.compare import compare
+from fairness_core.models.loading import Model, load_model
 from fairness_core.plots import distribution_plot, joint_heatmap, outcome_bars
-from fairness_core.prompts import prompt_for
 from fairness_core.report import markdown_table
 from fairness_core.report.html import joint_frequencies
 from fairness_core.results import PromptComparison
 from fairness_core.runs import RunFolder, load_comparisons
+from fairness_core.settings.attributes import ASSETS, load_attributes
+from fairness_core.settings.prompts import prompt_for
 
 RECORDED = ASSETS / "recorded" / "mini-short"
 IMAGES, PROMPTS = 8, 50

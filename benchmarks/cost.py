@@ -17,16 +17,17 @@ import torch
 
 from benchmarks import published
 from benchmarks.machine import machine
-from fairness_core import starting, training
-from fairness_core.adapters import detach_adapter
-from fairness_core.attributes import ASSETS
-from fairness_core.config import FinetuneConfig
-from fairness_core.evaluation import paint, perceive
+from fairness_core.adapters.attach import detach_adapter
+from fairness_core.evaluation.compare import paint, perceive
 from fairness_core.metrics import MeanOverPrompts, summarise
-from fairness_core.models import Model, load_model
-from fairness_core.presets import load_preset
-from fairness_core.prompts import load_concepts, prompt_for
+from fairness_core.models.loading import Model, load_model
 from fairness_core.report import markdown_table
+from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.presets import load_preset
+from fairness_core.settings.prompts import load_concepts, prompt_for
+from fairness_core.training import finetune as training
+from fairness_core.training import start as starting
 
 STEPS: dict[str, Callable[[starting.Run], object]] = {"engine": training.take_step, "published": published.take_step}
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from fairness_core.conditioning import condition
-from fairness_core.models import Model
-from fairness_core.sampling import Conditioning, guided_prediction
+from fairness_core.models.loading import Model
+from fairness_core.sampling.conditioning import condition
+from fairness_core.sampling.denoise import Conditioning, guided_prediction
 
 REPEATS = 5
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the square matrices: large enough for the machine's full rate

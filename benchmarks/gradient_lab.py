@@ -15,11 +15,12 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from fairness_core.gradient_lab import LabSettings, LossPoint, ScalePoint, compare_losses, compare_scales, paint_target
-from fairness_core.gradient_lab_summary import Band, loss_bands, loss_sentence, scale_bands, scale_sentence
-from fairness_core.models import Model, load_model
-from fairness_core.plots_gradient_lab import loss_figure, scale_figure
-from fairness_core.prompts import prompt_for
+from fairness_core.gradient_lab.figures import loss_figure, scale_figure
+from fairness_core.gradient_lab.measure import (LabSettings, LossPoint, ScalePoint, compare_losses, compare_scales,
+                                                paint_target)
+from fairness_core.gradient_lab.summary import Band, loss_bands, loss_sentence, scale_bands, scale_sentence
+from fairness_core.models.loading import Model, load_model
+from fairness_core.settings.prompts import prompt_for
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -25,12 +25,14 @@ from benchmarks.iteration_table import as_markdown
 from benchmarks.machine import machine
 from benchmarks.memory import peak_megabytes
 from benchmarks.stages import Place, StageClock
-from fairness_core import objective, starting, training
-from fairness_core.attributes import load_attributes
-from fairness_core.config import FinetuneConfig
-from fairness_core.gradients import ConditioningGradient, scheduler_coefficients, step_weights
-from fairness_core.models import Model, load_model
-from fairness_core.prompts import prompt_for
+from fairness_core.models.loading import Model, load_model
+from fairness_core.sampling.gradients import ConditioningGradient, scheduler_coefficients, step_weights
+from fairness_core.settings.attributes import load_attributes
+from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.prompts import prompt_for
+from fairness_core.training import finetune as training
+from fairness_core.training import objective
+from fairness_core.training import start as starting
 
 ORIGINALS = "originals"
 STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")

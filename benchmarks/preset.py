@@ -15,17 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from fairness_core.about import About, machine
-from fairness_core.attributes import ASSETS, load_attributes
-from fairness_core.checkpoints import forget_checkpoint
-from fairness_core.evaluation import compare
+from fairness_core.evaluation.compare import compare
+from fairness_core.evaluation.originals import Originals
 from fairness_core.metrics import MeanOverPrompts, summarise
-from fairness_core.models import Model, load_model
-from fairness_core.originals import Originals
-from fairness_core.presets import Preset, load_preset
-from fairness_core.prompts import concept_of, load_concepts, prompt_for
+from fairness_core.models.loading import Model, load_model
 from fairness_core.results import PromptComparison
 from fairness_core.runs import RunFolder, append_event, save_about, save_comparisons
-from fairness_core.training import finetune
+from fairness_core.settings.attributes import ASSETS, load_attributes
+from fairness_core.settings.presets import Preset, load_preset
+from fairness_core.settings.prompts import concept_of, load_concepts, prompt_for
+from fairness_core.training.checkpoints import forget_checkpoint
+from fairness_core.training.finetune import finetune
 
 
 def main() -> None:

@@ -14,20 +14,20 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
-from fairness_core.adapters import adapter_strength
-from fairness_core.attributes import TargetDistribution
-from fairness_core.conditioning import condition
+from fairness_core.adapters.attach import adapter_strength
 from fairness_core.critics import Critics
-from fairness_core.faces import Faces, crop_for
-from fairness_core.gradient_lab import CheckpointedUnet
-from fairness_core.gradients import scheduler_coefficients
-from fairness_core.losses import alignment_loss
-from fairness_core.objective import (ROUNDING, TRANSPORT_DRAWS, Reference, class_changes, face_of, rows_of,
-                                     semantics_of, slices)
-from fairness_core.sampling import decode, denoise, draw_noise
-from fairness_core.schedule import prompts_of_step
-from fairness_core.starting import Run
-from fairness_core.training import FIRST_TRAINING_NUMBER, move
+from fairness_core.critics.faces import Faces, crop_for
+from fairness_core.gradient_lab.measure import CheckpointedUnet
+from fairness_core.sampling.conditioning import condition
+from fairness_core.sampling.denoise import decode, denoise, draw_noise
+from fairness_core.sampling.gradients import scheduler_coefficients
+from fairness_core.settings.attributes import TargetDistribution
+from fairness_core.training.finetune import FIRST_TRAINING_NUMBER, move
+from fairness_core.training.losses import alignment_loss
+from fairness_core.training.objective import (ROUNDING, TRANSPORT_DRAWS, Reference, class_changes, face_of, rows_of,
+                                              semantics_of, slices)
+from fairness_core.training.start import Run
+from fairness_core.training.step_plan import prompts_of_step
 
 MICRO_BATCH = 4
 

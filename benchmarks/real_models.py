@@ -23,17 +23,18 @@ from benchmarks import architectures
 from benchmarks.architectures import ARCHITECTURES, Architecture, build
 from benchmarks.machine import machine
 from benchmarks.memory import peak_megabytes
-from fairness_core import starting, training
-from fairness_core.attributes import ASSETS
-from fairness_core.config import FinetuneConfig
 from fairness_core.critics import Critics, load_critics
 from fairness_core.critics.encoders import ClipEncoder, PooledEncoder
+from fairness_core.critics.faces import Faces
 from fairness_core.critics.preprocess import Preprocess
-from fairness_core.faces import Faces
-from fairness_core.memory import GIGABYTE, Memory, save_memory
-from fairness_core.models import Model, entry_for, prepare_for_speed
-from fairness_core.precision import fast_precision
+from fairness_core.hardware.memory import GIGABYTE, Memory, save_memory
+from fairness_core.hardware.precision import fast_precision
+from fairness_core.models.loading import Model, entry_for, prepare_for_speed
 from fairness_core.report import markdown_table
+from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.config import FinetuneConfig
+from fairness_core.training import finetune as training
+from fairness_core.training import start as starting
 
 NO_GPU = ("This machine has no GPU: nothing was measured. Run it where there is one; --plan computes here what weights "
           "and the backward pass take.")

@@ -23,9 +23,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel, Dinov2Config, Dinov2Model
 
 from benchmarks.published import MICRO_BATCH
-from fairness_core.attributes import parity
 from fairness_core.report import markdown_table
-from fairness_core.transport import transport_targets
+from fairness_core.settings.attributes import parity
+from fairness_core.training.transport import transport_targets
 
 PEAK = {"A100": 312e12, "H100": 989e12}  # dense 16-bit operations a second, by the maker's data sheets
 PUBLISHED_SECONDS, PUBLISHED_GPUS, PUBLISHED_IMAGES, PUBLISHED_STEPS = 22.0, 2, 24, 21  # two A100, gender alone

@@ -8,12 +8,12 @@ import json
 import tempfile
 from pathlib import Path
 
-from app.eta import seconds_left
-from fairness_core.attributes import ASSETS
+from app.jobs.time_left import seconds_left
 from fairness_core.events import StepDone
-from fairness_core.models import load_model
-from fairness_core.presets import load_preset
-from fairness_core.training import finetune
+from fairness_core.models.loading import load_model
+from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.presets import load_preset
+from fairness_core.training.finetune import finetune
 
 ASKED_AFTER = 5  # steps
 

@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from fairness_core.attributes import Attribute, AttributeClass, load_attributes
 from fairness_core.results import ImageSet
+from fairness_core.settings.attributes import Attribute, AttributeClass, load_attributes
 
 DEFAULT_SIZE = 256
 PANEL, TRACK, INK, FAINT_INK, SHADE = "#f6f6f4", "#e1e2df", "#1b1c1e", "#63666a", (20, 21, 23)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from fairness_core.classifier import FaceNetwork
+from fairness_core.critics.built_in import FaceNetwork
 from mini_world.cli import arguments
 from mini_world.loop import pick_device
 from mini_world.portraits import as_floats, load_portraits, split, with_more

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fairness_core.files import write_atomically
-from fairness_core.precision import fast_precision
+from fairness_core.hardware.precision import fast_precision
 
 
 def autocast(device: torch.device) -> torch.autocast:

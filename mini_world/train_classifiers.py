@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from fairness_core.classifier import FaceNetwork
-from fairness_core.faces import MtcnnDetector, crop_faces
+from fairness_core.critics.built_in import FaceNetwork
+from fairness_core.critics.faces import MtcnnDetector, crop_faces
 from mini_world.augment import random_views
 from mini_world.cli import arguments
 from mini_world.loop import pick_device, train, use_both_cores

@@ -9,11 +9,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
-from fakes import LATENT_SHAPE, tiny_model, tiny_pipeline
+from helpers.fakes import LATENT_SHAPE, tiny_model, tiny_pipeline
 from torch import Tensor
 
-from fairness_core.models import Model
-from fairness_core.sampling import Conditioning, draw_noise, encode_prompts
+from fairness_core.models.loading import Model
+from fairness_core.sampling.denoise import Conditioning, draw_noise, encode_prompts
 
 GUIDANCE = 3.0
 

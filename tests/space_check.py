@@ -17,7 +17,6 @@ import yaml
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from packaging.requirements import Requirement
-from packaging.version import Version
 
 from benchmarks.page_ready import ROOT, UNPRIVILEGED, answering, browser_page, recorded_run_is_shown, served
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from fairness_core.about import machine
 from fairness_core.commands.common import DONE, chosen_memory, load_settings
-from fairness_core.config import FinetuneConfig
-from fairness_core.evaluation import paint
+from fairness_core.evaluation.compare import paint
 from fairness_core.events import StepDone
-from fairness_core.models import Model, load_model
-from fairness_core.training import finetune
+from fairness_core.models.loading import Model, load_model
+from fairness_core.settings.config import FinetuneConfig
+from fairness_core.training.finetune import finetune
 
 
 def run(options: Namespace) -> int:

@@ -8,8 +8,8 @@ from pathlib import Path
 from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, stoppable
 from fairness_core.commands.evaluate import measure, what_to_measure
 from fairness_core.files import write_atomically
-from fairness_core.models import load_model
-from fairness_core.must_not_move import Moved, Share, load_panel, what_moved
+from fairness_core.metrics.must_not_move import Moved, Share, load_panel, what_moved
+from fairness_core.models.loading import load_model
 from fairness_core.report import markdown_table
 from fairness_core.report.table import figure_text
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import yaml
 
-from fairness_core.config import ConfigError, FinetuneConfig, from_plain, read_yaml, to_plain
-from fairness_core.memory import Memory, changed_memory
-from fairness_core.models import entry_for
-from fairness_core.presets import load_preset
-from fairness_core.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
+from fairness_core.hardware.memory import Memory, changed_memory
+from fairness_core.models.loading import entry_for
+from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, read_yaml, to_plain
+from fairness_core.settings.presets import load_preset
+from fairness_core.settings.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
 
 DONE, INTERRUPTED = 0, 130
 

@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 
-from fairness_core.adapter_formats import convert
+from fairness_core.adapters.conversion import convert
 from fairness_core.commands.common import DONE
 
 

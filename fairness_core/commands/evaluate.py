@@ -6,17 +6,17 @@ from datetime import datetime
 from pathlib import Path
 
 from fairness_core.about import About, machine
-from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, chosen_prompts,
-                                           load_settings, stoppable)
-from fairness_core.config import ConfigError, FinetuneConfig
-from fairness_core.evaluation import compare
-from fairness_core.models import Model, load_model
+from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, chosen_prompts, load_settings,
+                                           stoppable)
+from fairness_core.evaluation.compare import compare
+from fairness_core.models.loading import Model, load_model
 from fairness_core.report import markdown_table, metrics_table
 from fairness_core.report.record import verdicts
 from fairness_core.report.table import printed
 from fairness_core.results import PromptComparison
-from fairness_core.runs import (RunFolder, guidance_folder, load_comparisons, read_config, save_about,
-                                save_comparisons, save_config, write_report)
+from fairness_core.runs import (RunFolder, guidance_folder, load_comparisons, read_config, save_about, save_comparisons,
+                                save_config, write_report)
+from fairness_core.settings.config import ConfigError, FinetuneConfig
 
 
 def run(options: Namespace) -> int:

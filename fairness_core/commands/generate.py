@@ -7,9 +7,9 @@ from PIL import Image
 
 from fairness_core.annotate import contact_sheet
 from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, load_settings, stoppable
-from fairness_core.evaluation import generate
-from fairness_core.models import load_model
-from fairness_core.prompts import parse_prompts
+from fairness_core.evaluation.compare import generate
+from fairness_core.models.loading import load_model
+from fairness_core.settings.prompts import parse_prompts
 
 LONGEST_STEM, COLUMNS = 60, 4
 

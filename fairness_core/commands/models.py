@@ -4,8 +4,8 @@ from argparse import Namespace
 from textwrap import fill
 
 from fairness_core.commands.common import DONE
-from fairness_core.model_files import ModelError, download
-from fairness_core.models import ModelEntry, available_models, entry_for
+from fairness_core.models.files import ModelError, download
+from fairness_core.models.loading import ModelEntry, available_models, entry_for
 
 
 def run(options: Namespace) -> int:

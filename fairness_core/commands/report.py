@@ -6,7 +6,7 @@ from argparse import Namespace
 from fairness_core.commands.common import DONE
 from fairness_core.files import write_atomically
 from fairness_core.runs import RunFolder, write_report
-from fairness_core.tables import paper_tables, read_evaluation, tables_csv, tables_markdown
+from fairness_core.runs.paper_tables import paper_tables, read_evaluation, tables_csv, tables_markdown
 
 
 def run(options: Namespace) -> int:

@@ -5,12 +5,12 @@ from datetime import datetime
 
 from fairness_core.about import About, machine
 from fairness_core.commands.common import DONE, INTERRUPTED, changed, chosen_memory, load_settings, stoppable
-from fairness_core.config import ConfigError, FinetuneConfig
 from fairness_core.events import Event, Finished, Saved, Started, StepDone
-from fairness_core.models import load_model
-from fairness_core.processes import current_share
+from fairness_core.hardware.processes import current_share
+from fairness_core.models.loading import load_model
 from fairness_core.runs import RunError, RunFolder, append_event, read_config, read_events, save_about
-from fairness_core.training import finetune
+from fairness_core.settings.config import ConfigError, FinetuneConfig
+from fairness_core.training.finetune import finetune
 
 
 def run(options: Namespace) -> int:

@@ -9,10 +9,10 @@ import yaml
 from torch import Tensor, nn
 from transformers import AutoModelForImageClassification
 
-from fairness_core.attributes import ASSETS, Attribute, load_attributes
 from fairness_core.critics.hub import load_network, locate
 from fairness_core.critics.preprocess import Preprocess, load_preprocess
 from fairness_core.critics.protocols import CriticsError
+from fairness_core.settings.attributes import ASSETS, Attribute, load_attributes
 
 
 class LabelClassifier(nn.Module):

@@ -9,9 +9,9 @@ from facenet_pytorch import InceptionResnetV1
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
+from fairness_core.critics.faces import FaceDetector, crop_for
 from fairness_core.critics.hub import inside
 from fairness_core.critics.protocols import CriticsError, FaceEmbedder
-from fairness_core.faces import FaceDetector, crop_for
 from fairness_core.tensor_files import read_state_dict
 
 PORTRAIT_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")

@@ -8,14 +8,14 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from fairness_core.classifier import FaceNetwork
+from fairness_core.critics.built_in import FaceNetwork
 from fairness_core.critics.classifiers import load_classifiers
 from fairness_core.critics.encoders import load_clip, load_pooled
 from fairness_core.critics.face_recognition import build_face_bank, load_facenet
+from fairness_core.critics.faces import MtcnnDetector
 from fairness_core.critics.hub import inside, locate
 from fairness_core.critics.protocols import Critics, CriticsError
-from fairness_core.faces import MtcnnDetector
-from fairness_core.memory import keep_on_cpu
+from fairness_core.hardware.memory import keep_on_cpu
 
 CRITICS_FILE = "critics.yaml"
 

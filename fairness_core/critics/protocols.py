@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from fairness_core.faces import FaceDetector, FaceReader
+from fairness_core.critics.faces import FaceDetector, FaceReader
 
 
 class CriticsError(ValueError):

@@ -6,10 +6,10 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from fairness_core.attributes import Attribute
 from fairness_core.metrics import wilson_interval
 from fairness_core.plots.style import CLEAR, PERCENT_TICKS, TEXT, concept_name, message, style, visible
 from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.settings.attributes import Attribute
 
 HELD_OUT_MARK = "★"
 CELL_INK = "#1b2430"  # readable on every cell of the heatmap, in either theme

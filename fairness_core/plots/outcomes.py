@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from fairness_core.attributes import Attribute
 from fairness_core.plots.distributions import class_bars, intervals
 from fairness_core.plots.style import CLEAR, TEXT
 from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.settings.attributes import Attribute
 
 SURE = 0.7  # a face whose likeliest class has less than this is called unsure
 EXTRA = ("Unsure", "No face")

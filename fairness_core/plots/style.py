@@ -5,7 +5,7 @@ from functools import cache
 import plotly.graph_objects as go
 import yaml
 
-from fairness_core.attributes import ASSETS
+from fairness_core.settings.attributes import ASSETS
 
 TEXT, GRID, CLEAR = "#7d838c", "rgba(128,134,144,0.22)", "rgba(0,0,0,0)"
 SERIES = (("#4c8fdb", "solid"), ("#e08435", "dash"), ("#36a36c", "dot"), ("#b46fd0", "dashdot"))

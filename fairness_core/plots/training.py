@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from fairness_core.attributes import load_attributes
 from fairness_core.events import StepDone
 from fairness_core.plots.style import SERIES, TEXT, message, style
+from fairness_core.settings.attributes import load_attributes
 
 LOSSES = ("total", "alignment", "semantics", "face")
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import yaml
 
 from fairness_core.about import About
-from fairness_core.adapter_files import LORA_FILE, TOKEN, TOKENS_FILE
-from fairness_core.attributes import ASSETS
-from fairness_core.config import FinetuneConfig
+from fairness_core.adapters.files import LORA_FILE, TOKEN, TOKENS_FILE
 from fairness_core.report.settings import settings_rows, target_rows
 from fairness_core.report.table import READING, markdown_table, printed
+from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.config import FinetuneConfig
 
 
 def model_source(name: str) -> str:

@@ -12,14 +12,14 @@ from PIL import Image
 from fairness_core import plots
 from fairness_core.about import About
 from fairness_core.annotate import annotate_set, contact_sheet
-from fairness_core.attributes import Attribute, TargetDistribution
-from fairness_core.config import FinetuneConfig
 from fairness_core.events import StepDone
 from fairness_core.metrics import joint_labels
 from fairness_core.report.record import verdicts
 from fairness_core.report.settings import settings_rows, target_rows
 from fairness_core.report.table import READING, metrics_table, printed, sweep_table
 from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.settings.attributes import Attribute, TargetDistribution
+from fairness_core.settings.config import FinetuneConfig
 
 PICTURED_PROMPTS, PICTURED_IMAGES, PICTURE_COLUMNS = 6, 8, 4
 

@@ -5,11 +5,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from fairness_core.attributes import load_attributes
-from fairness_core.config import FinetuneConfig
 from fairness_core.metrics import Verdict, summarise, verdict, wilson_interval
 from fairness_core.report.table import mean_over_prompts, metrics_table
 from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.settings.attributes import load_attributes
+from fairness_core.settings.config import FinetuneConfig
 
 
 def results_record(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict:

@@ -1,8 +1,8 @@
 """Target and settings of a run as rows of text."""
 
-from fairness_core.attributes import TargetDistribution
-from fairness_core.config import FinetuneConfig, to_plain
 from fairness_core.plots import concept_name
+from fairness_core.settings.attributes import TargetDistribution
+from fairness_core.settings.config import FinetuneConfig, to_plain
 
 TARGET_FIELDS = ("marginals", "joint", "joint_attributes", "targets_by_prompt")
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fairness_core.attributes import TargetDistribution
 from fairness_core.metrics import AttributeSummary, summarise
 from fairness_core.results import PromptComparison
+from fairness_core.settings.attributes import TargetDistribution
 
 COLUMNS = (
     "attribute", "controlled", "group", "prompts", "images", "faces_before", "faces_after",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fairness_core.corrections import CorrectionError, corrected, load_corrections
 from fairness_core.files import write_atomically
 from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.runs.corrections import CorrectionError, corrected, load_corrections
 from fairness_core.runs.folder import RunError, RunFolder
 from fairness_core.runs.sheets import load_sheet, save_sheet
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from fairness_core.about import About
-from fairness_core.config import FinetuneConfig, load_config
 from fairness_core.files import write_atomically
+from fairness_core.settings.config import FinetuneConfig, load_config
 
 # the names diffusers' load_lora_weights and load_textual_inversion look for; a folder holds one of them
 ADAPTER_NAME, TOKENS_NAME = "pytorch_lora_weights.safetensors", "learned_embeds.safetensors"

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fairness_core.attributes import ASSETS
-from fairness_core.models import Model, ModelEntry, available_models
-from fairness_core.prompts import prompt_for
+from fairness_core.models.loading import Model, ModelEntry, available_models
+from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.prompts import prompt_for
 from mini_world.loop import use_both_cores
 from mini_world.measure import classifiers, prompts, sheets, steps
 from mini_world.measure.autoencoder import autoencoder_psnr

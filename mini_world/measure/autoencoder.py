@@ -2,7 +2,7 @@
 
 import torch
 
-from fairness_core.models import Model
+from fairness_core.models.loading import Model
 from mini_world.portraits import Portraits, as_floats
 from mini_world.train_autoencoder import psnr
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fairness_core.metrics import wilson_interval
-from fairness_core.prompts import load_concepts
 from fairness_core.report import markdown_table
+from fairness_core.settings.prompts import load_concepts
 from mini_world.measure.card_text import (BIAS_NOTE, CLASSIFIER_NOTE, HEAD, LIMITS, NO_FACE_NOTE, REPRODUCE, SHEETS,
                                           TOLD_NOTE, TRAINING_NOTE)
 from mini_world.measure.prompts import TRUSTED

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from fairness_core.conditioning import condition
 from fairness_core.critics import Critics
-from fairness_core.faces import crop_for
-from fairness_core.models import Model
-from fairness_core.sampling import Conditioning, decode, denoise, draw_noise, to_uint8
+from fairness_core.critics.faces import crop_for
+from fairness_core.models.loading import Model
+from fairness_core.sampling.conditioning import condition
+from fairness_core.sampling.denoise import Conditioning, decode, denoise, draw_noise, to_uint8
 
 BATCH, TOGETHER, SEED = 64, 16, 0
 Key = TypeVar("Key", bound=Hashable)

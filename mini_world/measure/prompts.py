@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from fairness_core.models import Model
-from fairness_core.prompts import prompt_for
+from fairness_core.models.loading import Model
+from fairness_core.settings.prompts import prompt_for
 from mini_world.captions import GENDER_NOUN, with_article
 from mini_world.measure.judging import Judged, joined, paint_judged, text_features
 from mini_world.portraits import CLASSES, Portraits

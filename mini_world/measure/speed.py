@@ -3,8 +3,8 @@
 import time
 from pathlib import Path
 
-from fairness_core.models import Model, ModelEntry, load_entry
-from fairness_core.prompts import prompt_for
+from fairness_core.models.loading import Model, ModelEntry, load_entry
+from fairness_core.settings.prompts import prompt_for
 from mini_world.measure.judging import paint_judged
 
 TIMED_IMAGES = 16

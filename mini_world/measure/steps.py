@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fairness_core.models import Model
-from fairness_core.prompts import prompt_for
+from fairness_core.models.loading import Model
+from fairness_core.settings.prompts import prompt_for
 from mini_world.measure.distance import distance_and_floor
 from mini_world.measure.judging import Judged, joined, paint_judged
 

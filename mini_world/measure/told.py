@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from fairness_core.conditioning import condition
 from fairness_core.metrics import bias, bootstrap_interval, sampling_floor, selection_rate
-from fairness_core.models import Model
-from fairness_core.prompts import prompt_for
-from fairness_core.sampling import Conditioning
+from fairness_core.models.loading import Model
+from fairness_core.sampling.conditioning import condition
+from fairness_core.sampling.denoise import Conditioning
+from fairness_core.settings.prompts import prompt_for
 from mini_world.directions import directions, first_tokens, write
 from mini_world.measure.judging import Judged, paint_judged
 from mini_world.measure.prompts import share

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from fake_engine import Recorder, fake_engine
+from helpers.fake_engine import Recorder, fake_engine
 
 from app.engine import Engine
-from app.jobs import JobRunner
+from app.jobs.runner import JobRunner
 from app.launch import launch_options
 from app.layout import build_app
 
@@ -45,3 +45,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
+
+
+@pytest.fixture
+def make(tmp_path: Path, recorder: Recorder):
+    made = []
+
+    def runner(seconds: float = .01, root: Path | None = None, recorded: Path | None = None) -> JobRunner:
+        made.append(JobRunner(fake_engine(seconds, recorder), root or tmp_path / "runs", recorded or tmp_path / "none"))
+        return made[-1]
+    yield runner
+    for one in made:
+        one.close()

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_engine import fake_engine
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from helpers.fake_engine import fake_engine
 
+from app.jobs.limits import own_limits
 from app.launch import RECORDED, launch_options, runs_folder
 from app.layout import build_app
-from app.limits import own_limits
 from benchmarks.page_ready import ROOT, UNPRIVILEGED, answering, served
 
 PARITY = {"gender": {"female": 50, "male": 50}}

@@ -21,12 +21,12 @@ SERVER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from app import settings
 from app.engine import fairness_engine
 from app.launch import launch_options
 from app.layout import build_app
-from fairness_core.config import FinetuneConfig
-from fairness_core.presets import Preset
+from app.requests import settings
+from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.presets import Preset
 settings.COMPARED_TRAINED, settings.COMPARED_HELD_OUT = 1, 0
 config = FinetuneConfig(steps=1, images_per_prompt=2, sampling_steps=2, timesteps_per_update=1, noise_batches=1)
 tiny = Preset("tiny", "Tiny", "One step on two small images.", "length", 1.0, config)

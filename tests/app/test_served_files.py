@@ -4,12 +4,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fake_engine import fake_engine
-from test_jobs import request, wait
+from helpers.fake_engine import fake_engine
+from helpers.jobs import request, wait
 
-from app.downloads import download
 from app.launch import launch_options
 from app.layout import build_app
+from app.rooms.downloads import download
 from benchmarks.page_ready import ROOT
 
 ROUTES = ("/gradio_api/file=", "/file=", "/gradio_api/file/")

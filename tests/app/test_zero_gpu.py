@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_engine import FakeModel, fake_engine
-from test_jobs import request, wait, wait_for_step
+from helpers.fake_engine import FakeModel, fake_engine
+from helpers.jobs import request, wait, wait_for_step
 
-from app.job_files import NOTICE
-from app.jobs import JobRunner
+from app.jobs.files import NOTICE
+from app.jobs.runner import JobRunner
 from app.zero_gpu import Deadline, GpuError, ZeroGpu, is_here
 from fairness_core.events import Finished, Saved, Started, StepDone
 
@@ -20,7 +20,7 @@ CONFIG = replace(request(steps=12).config, checkpoint_every=100)
 
 @pytest.fixture
 def spaces(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent / "fake_spaces")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "helpers" / "fake_spaces")
     monkeypatch.delitem(sys.modules, "spaces", raising=False)
     import spaces
     yield spaces

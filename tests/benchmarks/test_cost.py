@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from fakes import tiny_model
+from helpers.fakes import tiny_model
 
 from benchmarks import cost
-from fairness_core.config import FinetuneConfig
+from fairness_core.settings.config import FinetuneConfig
 
 CONFIG = FinetuneConfig(
     model="tiny", prompts=("a nurse", "a chef", "a judge"), marginals={"gender": {"female": 0.5, "male": 0.5}},

@@ -4,10 +4,10 @@ import json
 import math
 
 import numpy as np
-from fakes import tiny_model
+from helpers.fakes import tiny_model
 
 from benchmarks import gradient_lab
-from fairness_core.gradient_lab import GRADIENTS, LabSettings, LossPoint, ScalePoint
+from fairness_core.gradient_lab.measure import GRADIENTS, LabSettings, LossPoint, ScalePoint
 
 SETTINGS = LabSettings("a nurse", "a chef", runs=1, steps=1, images=1, noises=2, sampling_steps=2, guidance_scale=3.0,
                        lora_rank=2)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fakes import tiny_model
+from helpers.fakes import tiny_model
 
 from benchmarks import iteration
 from benchmarks.floor import unet_operations

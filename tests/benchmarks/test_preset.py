@@ -4,12 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
-from fakes import tiny_model
+from helpers.fakes import tiny_model
 
 from benchmarks import preset as command
-from fairness_core.presets import load_preset
-from fairness_core.prompts import load_concepts
 from fairness_core.runs import RunFolder, load_comparisons, read_about
+from fairness_core.settings.presets import load_preset
+from fairness_core.settings.prompts import load_concepts
 
 
 def brief(path):

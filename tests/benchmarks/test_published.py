@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from fakes import FixedDetector, tiny_critics, tiny_model
+from helpers.fakes import FixedDetector, tiny_critics, tiny_model
 
 from benchmarks import published
-from fairness_core import starting, training
-from fairness_core.attributes import parity
-from fairness_core.config import FinetuneConfig, LossWeights
-from fairness_core.objective import transport_labels
-from fairness_core.sampling import draw_noise
-from fairness_core.transport import transport_targets
+from fairness_core.sampling.denoise import draw_noise
+from fairness_core.settings.attributes import parity
+from fairness_core.settings.config import FinetuneConfig, LossWeights
+from fairness_core.training import finetune as training
+from fairness_core.training import start as starting
+from fairness_core.training.objective import transport_labels
+from fairness_core.training.transport import transport_targets
 
 
 @pytest.fixture

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from small_pipelines import loaded, saved
+from helpers.small_pipelines import loaded, saved
 from torch import nn
 
 from benchmarks import architectures, real_models
 from benchmarks.architectures import ARCHITECTURES, build
-from fairness_core.models import entry_for
+from fairness_core.models.loading import entry_for
 
 # as the hub counts the parameters of the published files
 PUBLISHED = {"sd15": {"unet": 859_520_964, "text_encoder": 123_060_480},

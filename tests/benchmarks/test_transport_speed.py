@@ -4,8 +4,8 @@ import time
 
 import numpy as np
 
-from fairness_core.attributes import parity
-from fairness_core.transport import transport_targets
+from fairness_core.settings.attributes import parity
+from fairness_core.training.transport import transport_targets
 
 MOST_SECONDS = 0.02
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from fairness_core.annotate import annotate, annotate_set, contact_sheet, draw_bar, short_labels
-from fairness_core.attributes import Attribute, AttributeClass, load_attributes
 from fairness_core.results import ImageSet
-from PIL import Image
+from fairness_core.settings.attributes import Attribute, AttributeClass, load_attributes
 
 SHOWN = ("gender", "race", "age")
 PROBABILITIES = {"gender": np.array([0.9, 0.1]), "race": np.array([0.0, 0.0, 1.0, 0.0]), "age": np.array([0.5, 0.5])}

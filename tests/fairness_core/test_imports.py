@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import fairness_core
+
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE, APP = (sorted((ROOT / name).rglob("*.py")) for name in ("fairness_core", "app"))
 
@@ -45,3 +47,13 @@ def test_importing_the_whole_engine_loads_neither_gradio_nor_the_app():
               "print(sorted({name.split('.')[0] for name in sys.modules} & {'gradio', 'app', 'mini_world'}))")
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_the_public_names_are_there_and_importing_the_package_is_quick():
+    """`import fairness_core` loads no torch; half of .1 s is python's own start."""
+    script = ("import sys, time\nstart = time.perf_counter()\nimport fairness_core\nspent = time.perf_counter() - start\n"
+              "print(spent < .1, 'torch' in sys.modules, all(callable(getattr(fairness_core, n)) for n in fairness_core.__all__))")
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == ["True", "False", "True"], done.stderr
+    with pytest.raises(AttributeError, match="no_such_name"):
+        fairness_core.no_such_name

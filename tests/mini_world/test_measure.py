@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from fakes import FEATURES, FixedDetector, tiny_critics, tiny_model
+from helpers.fakes import FEATURES, FixedDetector, tiny_critics, tiny_model
 
-from fairness_core.conditioning import condition
-from fairness_core.evaluation import paint
-from fairness_core.models import load_model
-from fairness_core.prompts import load_concepts, prompt_for
-from fairness_core.sampling import to_uint8
+from fairness_core.evaluation.compare import paint
+from fairness_core.models.loading import load_model
+from fairness_core.sampling.conditioning import condition
+from fairness_core.sampling.denoise import to_uint8
+from fairness_core.settings.prompts import load_concepts, prompt_for
 from mini_world.directions import directions, read
 from mini_world.measure import classifiers
 from mini_world.measure.__main__ import measure

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fairness_core.attributes import ASSETS
+from fairness_core.settings.attributes import ASSETS
 from mini_world.portraits import Portraits
 from mini_world.repaint import full_caption, repaint
 

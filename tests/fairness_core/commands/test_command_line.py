@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from fakes import tiny_model
+from helpers.fakes import tiny_model
 from PIL import Image
 
 from fairness_core.__main__ import main
 from fairness_core.commands.common import chosen_prompts, load_settings
-from fairness_core.config import ConfigError, FinetuneConfig, load_config, to_plain
-from fairness_core.evaluation import compare
-from fairness_core.must_not_move import PanelPrompt
-from fairness_core.prompts import load_concepts, prompt_for
+from fairness_core.evaluation.compare import compare
+from fairness_core.metrics.must_not_move import PanelPrompt
+from fairness_core.settings.config import ConfigError, FinetuneConfig, load_config, to_plain
+from fairness_core.settings.prompts import load_concepts, prompt_for
 
 SMALL = dict(prompts=["a nurse", "a chef"], marginals={"gender": {"female": 0.5, "male": 0.5}}, lora_rank=2, steps=2,
              images_per_prompt=2, sampling_steps=3, timesteps_per_update=1, guidance_scale=3.0, checkpoint_every=1,
@@ -181,7 +181,7 @@ def test_a_bug_is_not_hidden(config, tmp_path, monkeypatch):
 
 
 def test_settings_come_from_presets_and_from_runs(tmp_path):
-    from fairness_core.attributes import ASSETS
+    from fairness_core.settings.attributes import ASSETS
     preset = load_settings(ASSETS / "presets" / "mini-short.yaml", ["losses.face=0.5"])
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(to_plain(preset)))

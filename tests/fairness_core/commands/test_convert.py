@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from foreign_adapters import save_published, save_published_prefix
+from helpers.foreign_adapters import save_published, save_published_prefix
 from safetensors.torch import load_file
 
 from fairness_core.__main__ import main
-from fairness_core.adapters import attach_adapter, detach_adapter, load_adapter, save_adapter
-from fairness_core.evaluation import paint
-from fairness_core.models import load_model
-from fairness_core.prompts import prompt_for
+from fairness_core.adapters.attach import attach_adapter, detach_adapter, load_adapter, save_adapter
+from fairness_core.evaluation.compare import paint
+from fairness_core.models.loading import load_model
+from fairness_core.settings.prompts import prompt_for
 
 
 def test_soft_tokens_are_told(tmp_path, capsys):

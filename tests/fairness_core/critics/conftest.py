@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from helpers.small_checkpoints import save_classifier, save_clip, save_dino, save_facenet, save_resnet
 from PIL import Image
-from small_checkpoints import save_classifier, save_clip, save_dino, save_facenet, save_resnet
 
 PORTRAITS = Path(__file__).resolve().parents[2] / "portraits"
 

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-from fairness_core.attributes import load_attributes
 from fairness_core.critics import CriticsError
-from fairness_core.critics.classifiers import (LabelClassifier, group_labels, label_maps, load_classifiers)
+from fairness_core.critics.classifiers import LabelClassifier, group_labels, label_maps, load_classifiers
+from fairness_core.settings.attributes import load_attributes
 
 FAIRFACE = "crangana/trained-race"
 CHOSEN = {"gender": {"model": "gender", "labels": {"FEMALE": "female", "male": "male"}},

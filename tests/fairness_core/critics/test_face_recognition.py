@@ -5,13 +5,13 @@ import pickle
 import pytest
 import torch
 from facenet_pytorch import InceptionResnetV1, fixed_image_standardization
-from fakes import FixedDetector, no_faces
+from helpers.fakes import FixedDetector, no_faces
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from fairness_core.critics import CriticsError
 from fairness_core.critics.face_recognition import build_face_bank, load_facenet, read_portrait
-from fairness_core.faces import MtcnnDetector
+from fairness_core.critics.faces import MtcnnDetector
 from fairness_core.tensor_files import TensorFileError
 
 CPU = torch.device("cpu")

@@ -6,17 +6,17 @@ from dataclasses import replace
 import pytest
 import torch
 import yaml
-from fakes import FixedDetector, tiny_model
+from helpers.fakes import FixedDetector, tiny_model
 from PIL import Image
 
-from fairness_core.attributes import ASSETS
-from fairness_core.config import FinetuneConfig
 from fairness_core.critics import CriticsError, load_critics
 from fairness_core.critics.classifiers import label_maps
 from fairness_core.critics.loading import CriticsChoice, read_choice
-from fairness_core.evaluation import compare
+from fairness_core.evaluation.compare import compare
 from fairness_core.events import StepDone
-from fairness_core.training import finetune
+from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.config import FinetuneConfig
+from fairness_core.training.finetune import finetune
 
 CPU = torch.device("cpu")
 

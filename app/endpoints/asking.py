@@ -1,0 +1,71 @@
+"""What the endpoints share: a client's words -> a request, and its answer when it is there."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import gradio as gr
+
+from app.html import measures
+from app.jobs.files import JobRequest, JobView
+from app.jobs.runner import JobRunner
+from app.requests import settings
+from app.rooms.desk import Desk
+
+POLL_SECONDS, LONGEST_WAIT = .25, 600
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Messages meant for people reach the client as they are."""
+    try:
+        yield
+    except ValueError as error:
+        raise gr.Error(str(error)) from error
+
+
+def preset_named(desk: Desk, length: str) -> Any:
+    """By its name or its label, in any case. Raises InputError."""
+    for preset in desk.presets.values():
+        if length.lower() in (preset.name.lower(), preset.label.lower()):
+            return preset
+    known = ", ".join(p.label for p in desk.presets.values())
+    raise settings.InputError(f"Unknown length {length!r}: choose among {known}.")
+
+
+def compare_request(runner: JobRunner, desk: Desk, prompts: Sequence[str], images: int, seed: int, job_id: str,
+                    model: str, strength: float) -> JobRequest:
+    """A comparison of a job's adapter, or of the model alone. Raises InputError or JobError."""
+    chosen = settings.checked_prompts([settings.as_prompt(p) for p in prompts])
+    settings.number({"images": images}, "images", 1, settings.MOST_IMAGES)
+    settings.number({"strength": strength}, "strength", 0, 1.5)
+    asked = {"images": int(images), "seed": int(seed), "strength": float(strength)}
+    if job_id:
+        source = runner.view(job_id)
+        return replace(source.request, kind="compare", compare_prompts=chosen, source=source.source, extends="", **asked)
+    config = replace(next(iter(desk.presets.values())).config, marginals={}, prompts=(),
+                     model=settings.usable_model(model, runner.engine))
+    return JobRequest("compare", config, chosen, **asked)
+
+
+async def finished(runner: JobRunner, asked: JobRequest, wait_seconds: float) -> JobView:
+    """The job once it is over, or as it is after that time. Raises InputError when it failed."""
+    job_id = await asyncio.to_thread(runner.submit, asked)
+    end = time.monotonic() + min(max(wait_seconds, 0), LONGEST_WAIT)
+    while (view := runner.view(job_id)).is_active and time.monotonic() < end:
+        await asyncio.sleep(POLL_SECONDS)
+    if view.failure:
+        raise settings.InputError(f"{view.failure.what} {view.failure.todo}")
+    return view
+
+
+def events(view: JobView, after: int) -> list[dict]:
+    """The finetune's steps after one of them, oldest first; none when it is negative."""
+    return [asdict(step) for step in view.steps if 0 <= after < step.step]
+
+
+def results(view: JobView) -> dict:
+    return measures.results_record(view.comparisons, view.request.config) if view.comparisons else {}

@@ -1,0 +1,1 @@
+"""What the engine and the jobs tell -> HTML and words. Pure functions."""

@@ -1,0 +1,200 @@
+"""What the engine and the jobs tell -> values of components. Pure functions."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.jobs import files as jobs
+from app.jobs.files import Failure, HistoryLine, JobView
+from app.jobs.time_left import seconds_left
+from app.targets.sliders import target_words
+from app.text import duration, friendly_time, plain
+from fairness_core.about import About
+from fairness_core.plots import concept_name
+from fairness_core.results import PromptComparison
+from fairness_core.settings.attributes import load_attributes
+
+KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", "check": "Must not move", "lab": "Gradient lab"}
+STATE_WORDS = {
+    jobs.QUEUED: "waiting", jobs.RUNNING: "running", jobs.FINISHED: "finished", jobs.STOPPED: "stopped",
+    jobs.CANCELLED: "cancelled", jobs.FAILED: "failed", jobs.INTERRUPTED: "interrupted"}
+
+
+# ---------------------------------------------------------------- words
+
+def takes(preset: Any, steps: int) -> str:
+    """What a preset does and how long it takes; None is the settings of a file or link."""
+    each = preset.seconds_per_step if preset else None
+    time = (f"about {duration(each * steps)} of finetuning ({steps} steps of {each:.1f} s)" if each else
+            f"{steps} steps; how long is told after the first")
+    return f'<div class="note">{plain(preset.description) if preset else "Settings of your own."} Takes {time}.</div>'
+
+
+def time_left(view: JobView) -> float | None:
+    """Seconds of finetuning left, by the steps since it was started or continued."""
+    return seconds_left([s for s in view.steps if s.step > view.first_step], view.request.config)
+
+
+def status_words(view: JobView | None) -> str:
+    """One sentence on what is going on."""
+    if view is None:
+        return "Ready. Choose a target and press Start."
+    match view.state:
+        case jobs.QUEUED:
+            return f"Waiting: number {view.position} in the queue. One run at a time; this one starts by itself."
+        case jobs.RUNNING:
+            return running_words(view)
+        case jobs.FINISHED if view.request.kind == jobs.ADAPTER and not view.comparisons:
+            return f"Adapter “{view.request.name}” is kept. Compare it from the Runs tab."
+        case jobs.FINISHED:
+            done = f"{view.step} steps" if view.request.kind == "finetune" else "comparison"
+            return f"Finished: {done}, {len(view.comparisons)} prompts compared."
+        case jobs.STOPPED:
+            return f"Stopped at step {view.step} of {view.total_steps}. What was learned is kept."
+        case jobs.CANCELLED:
+            return "Cancelled while waiting: nothing was run."
+        case jobs.FAILED:
+            return f"Failed at step {view.step} of {view.total_steps}: the red message at the top of the page says why."
+        case _:
+            return interrupted_words(view)
+
+
+def running_words(view: JobView) -> str:
+    stopping = "Stopping after this step. " if view.stopping else ""
+    if view.phase == jobs.LOADING:
+        return "Loading the model…"
+    if view.phase == jobs.COMPARING:
+        n, total = len(view.comparisons), len(view.request.compare_prompts)
+        return f"{stopping}Comparing original and debiased: {n} of {total} prompts done."
+    left = time_left(view)
+    if left is None:
+        return f"{stopping}Step {view.step + 1} of {view.total_steps} (the first takes longest)…"
+    last = view.steps[-1]
+    skipped = f" Step {last.step} was skipped: {last.skipped}." if last.skipped else ""
+    return (f"{stopping}Step {view.step} of {view.total_steps}, about {duration(left)} left. "
+            f"Prompt: “{concept_name(last.prompt)}”, {last.faces_found} faces in {last.images} images.{skipped}")
+
+
+def interrupted_words(view: JobView) -> str:
+    if view.adapter is None:
+        return "Interrupted by a restart before its first checkpoint. Press Continue to start it over."
+    return (f"Interrupted by a restart at step {view.step} of {view.total_steps}: its last checkpoint can be used. "
+            "Press Continue to go on from there.")
+
+
+def progress(view: JobView | None) -> float | None:
+    """Share of the work that is done, for the bar; None without a bar."""
+    if view is None or view.state != jobs.RUNNING:
+        return None
+    if view.phase == jobs.COMPARING:
+        return len(view.comparisons) / max(len(view.request.compare_prompts), 1)
+    return view.step / view.total_steps
+
+
+# ---------------------------------------------------------------- HTML
+
+def status(view: JobView | None) -> str:
+    """Status line and bar, read out to screen readers politely."""
+    share = progress(view)
+    kind = view.state if view else "ready"
+    bar = "" if share is None else (
+        f'<div class="bar" role="progressbar" aria-valuenow="{100 * share:.0f}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-label="Progress"><div style="width:{100 * share:.1f}%"></div></div>')
+    return (f'<div class="status {kind}" role="status" aria-live="polite"><span class="dot" aria-hidden="true"></span>'
+            f'<span>{plain(status_words(view))}</span></div>{bar}')
+
+
+def banner(failure: Failure | None) -> str:
+    """A red banner: what happened, what to do, the log's tail; empty without a failure."""
+    if failure is None:
+        return ""
+    log = (f"<details><summary>Last lines of the log</summary><pre>{plain(failure.log)}</pre></details>"
+           if failure.log else "")
+    return (f'<div class="alert" role="alert"><strong>{plain(failure.what)}</strong>'
+            f"<p>{plain(failure.todo)}</p>{log}</div>")
+
+
+def offer(left: Sequence[JobView]) -> str:
+    """Runs that a restart broke off, each with a link that opens it; empty without any."""
+    lines = "".join(f'<li><a href="?job={view.job_id}">{plain(target_words(view.request.config))}, '
+                    f"step {view.step} of {view.total_steps}</a></li>" for view in left)
+    return (f'<div class="origin" role="status"><strong>The server was stopped in the middle of a run.</strong> '
+            f"Open it and press Continue to go on from its last checkpoint.<ul>{lines}</ul></div>") if left else ""
+
+
+def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, About] = {}) -> str:
+    """Where the compared pictures come from. about: machine and date of a recorded run; recorded: all such runs by id.
+    """
+    if view is None:
+        return ""
+    target = plain(target_words(view.request.config))
+    seen = f"{len(view.comparisons)} prompts, {view.request.images} images each and model"
+    strength = f", adapter at strength {view.request.strength:g}" if view.request.strength != 1 else ""
+    if view.recorded:
+        return (f'<div class="origin recorded"><strong>Recorded run, made by this code{plain(about)}.</strong> '
+                f"Start your own in step 2. Target: {target}. {seen}.{others(view, recorded)}</div>")
+    name = "Your run" if view.source else "The model as it is, no adapter"
+    stage = "so far, " if view.phase == jobs.COMPARING else ""
+    if view.is_active and not stage:
+        name, stage = "Your run before the added steps", ""
+    return (f'<div class="origin"><strong>{name}</strong>, {stage}{seen}{strength}. '
+            f"{'Target: ' + target + '.' if target else ''}</div>")
+
+
+def others(view: JobView, recorded: Mapping[str, About]) -> str:
+    """Links to the other recorded runs; empty where this is the only one."""
+    links = [f'<a href="?job={job_id}">{plain(about.title)}</a>' + (f" ({plain(about.note.rstrip('.'))})" if about.note else "")
+             for job_id, about in recorded.items() if job_id != view.job_id]
+    return "".join(f"<br>Also recorded: {link}" for link in links)
+
+
+# ---------------------------------------------------------------- comparison
+
+def prompt_choices(comparisons: Sequence[PromptComparison]) -> list[tuple[str, str]]:
+    """(shown, value) of each compared prompt; a star marks those not finetuned on."""
+    return [(concept_name(c.prompt) + (" ★" if c.held_out else ""), c.prompt) for c in comparisons]
+
+
+def class_choices() -> list[tuple[str, str]]:
+    """Every class of every attribute, for the distribution plot."""
+    return [(f"{a.label}: {c.label}", f"{a.name}:{c.name}") for a in load_attributes().values() for c in a.classes]
+
+
+# ---------------------------------------------------------------- history
+
+def history(lines: Sequence[HistoryLine]) -> str:
+    """A list of links, one a run: the page opens a run by the id in its address."""
+    return f'<ul class="runs">{"".join(map(history_entry, lines))}</ul>' if lines else ""
+
+
+def history_entry(line: HistoryLine) -> str:
+    finetune = line.request.kind == jobs.FINETUNE
+    name = f" “{line.request.name}”" if line.request.name else ""
+    what = KIND_WORDS.get(line.request.kind, "Comparison") + name
+    steps = f", step {line.step} of {line.request.config.steps}" if finetune else ""
+    target = target_words(line.request.config) or "no target"
+    return (f'<li><a href="?job={line.job_id}"><strong>{plain(what)}, {plain(friendly_time(line.created))}</strong>'
+            f'<span class="state {line.state}">{STATE_WORDS[line.state]}{steps}</span>'
+            f"<span>{plain(target)}</span><small>{line.job_id}</small></a></li>")
+
+
+def run_choices(lines: Sequence[HistoryLine]) -> list[tuple[str, str]]:
+    """(shown, id) of each run, for the choice of one."""
+    def shown(line: HistoryLine) -> str:
+        name = f" “{line.request.name}”" if line.request.name else ""
+        return (f"{KIND_WORDS.get(line.request.kind, 'Comparison')}{name}, {friendly_time(line.created)}, "
+                f"{STATE_WORDS[line.state]} ({line.job_id[-6:]})")
+    return [(shown(line), line.job_id) for line in lines]
+
+
+# ---------------------------------------------------------------- API
+
+def status_record(view: JobView) -> dict:
+    """A job as JSON-ready data, for the /status endpoint."""
+    return {
+        "job_id": view.job_id, "kind": view.request.kind, "state": view.state, "phase": view.phase,
+        "position": view.position, "step": view.step, "total_steps": view.total_steps,
+        "losses": view.steps[-1].losses if view.steps else {},
+        "distance": view.steps[-1].distance if view.steps else {},
+        "seconds_left": time_left(view) if view.state == jobs.RUNNING else None,
+        "prompts_compared": len(view.comparisons), "prompts_to_compare": len(view.request.compare_prompts),
+        "error": view.failure.what if view.failure else "", "message": status_words(view)}

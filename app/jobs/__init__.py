@@ -1,0 +1,1 @@
+"""The background worker, its queue and files, visitors and their limits."""

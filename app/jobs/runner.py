@@ -1,0 +1,190 @@
+"""One background worker and its queue. A job outlives the page that asked for it, and is found again by its id.
+
+What the engine tells is appended to the job's run folder at once, so a page that comes back, another tab, or a
+restarted server all read the same truth.
+"""
+
+import logging
+import shutil
+import threading
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+
+from app.engine import Engine
+from app.jobs.adapter_entries import bring_adapter, checked_name, keep_checkpoint
+from app.jobs.files import (CANCELLED, FINETUNING, INTERRUPTED, LOADING, RUNNING, HistoryLine, Job, JobError,
+                            JobRequest, JobView, now, save_state)
+from app.jobs.log import write_log
+from app.jobs.store import JobStore
+from app.jobs.visitors import Visitors
+from app.jobs.work import Work, adapter_of
+from fairness_core import runs
+
+MOST_QUEUED = 50
+log = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """Takes jobs, runs one at a time on one thread, and answers what became of each.
+
+    runs_root: where run folders are made; recorded_root: finished runs that ship with the app, read only; visitors:
+    what each may ask for. Whatever is asked raises LimitError, a JobError, where that is too much.
+    """
+
+    def __init__(self, engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None):
+        self.visitors, self.runs_root = visitors or Visitors(), runs_root
+        self.engine = replace(engine, find_model=None) if self.visitors.limits else engine
+        self.store = JobStore(runs_root, recorded_root)
+        self.work = Work(self.engine, runs_root, self.view, self.visitors.note)
+        self.changed = threading.Condition()
+        self.queue: deque[Job] = deque()
+        self.live: dict[str, Job] = {}
+        self.closed = False
+        self.interrupted = self.store.mark_interrupted()
+        self.thread = threading.Thread(target=self.work_off, name="jobs", daemon=True)
+        self.thread.start()
+
+    # ------------------------------------------------------------ asking
+
+    def submit(self, request: JobRequest) -> str:
+        """Queues a job and returns its id. Raises JobError when the queue is full or the source is unknown."""
+        if request.source:
+            adapter_of(self.view(request.source))
+        job_id = runs.new_run_id()
+        self.enqueue(Job(job_id, request, now(), runs.run_path(self.runs_root, job_id)))
+        return job_id
+
+    def go_on(self, job_id: str, more_steps: int = 0) -> str:
+        """Queues a finetune again from its last checkpoint, with `more_steps` added. Raises JobError."""
+        view = self.view(job_id)
+        if not (view.can_extend if more_steps else view.can_resume):
+            raise JobError(f"Run {job_id} is {view.state}: there is nothing to continue.")
+        config = replace(view.request.config, steps=view.total_steps + more_steps)
+        folder = runs.run_path(self.runs_root, job_id)
+        self.enqueue(Job(job_id, replace(view.request, config=config), view.created, folder, resume=True,
+                         events=runs.read_events(folder), comparisons=list(view.comparisons)))
+        return job_id
+
+    def bring(self, path: Path, request: JobRequest) -> str:
+        """Queues the comparison of someone's adapter file and returns its id. Raises AdapterError, JobError."""
+        folder = bring_adapter(self.runs_root, path, request.config)
+        try:
+            self.enqueue(Job(folder.path.name, request, now(), folder))
+        except JobError:
+            shutil.rmtree(folder.path)
+            raise
+        return folder.path.name
+
+    def keep(self, job_id: str, name: str) -> None:
+        """Keeps the averaged adapter under a name: of the step at work, or of a finetune that is over.
+
+        Raises JobError for a name that cannot be used, or a run without an adapter.
+        """
+        name = checked_name(name)
+        self.visitors.check_own(job_id)
+        with self.changed:
+            job = self.live.get(job_id)
+            if job and job.phase == FINETUNING:
+                job.keep.append(name)
+                return
+        view = self.view(job_id)
+        if view.adapter is None:
+            raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
+        self.visitors.note(keep_checkpoint(self.runs_root, runs.RunFolder(view.folder), view.request, view.step, name))
+
+    def delete(self, job_id: str) -> None:
+        """Removes a run that is over, with everything in its folder. Raises JobError."""
+        with self.changed:
+            if job_id in self.live:
+                raise JobError(f"Run {job_id} is waiting or running: stop it first.")
+        view = self.view(job_id)
+        if view.recorded:
+            raise JobError("The recorded run ships with the app and is not deleted.")
+        self.visitors.check_own(job_id)
+        shutil.rmtree(view.folder)
+
+    def stop(self, job_id: str) -> None:
+        """Cancels a queued job; a running one stops after its current step and keeps what it learned."""
+        with self.changed:
+            job = self.live.get(job_id)
+            if job is None:
+                self.view(job_id)
+                return
+            self.visitors.check_own(job_id)
+            job.stop.set()
+            if job in self.queue:
+                self.queue.remove(job)
+                self.retire(job, CANCELLED)
+
+    def view(self, job_id: str) -> JobView:
+        """The job as it is now. Raises JobError for an id that is malformed or unknown."""
+        with self.changed:
+            if job := self.live.get(job_id):
+                return job.view(self.queue.index(job) + 1 if job in self.queue else 0)
+        return self.store.view(job_id)
+
+    def history(self) -> list[HistoryLine]:
+        """Every job of this folder that is to be listed to who asks, newest first."""
+        return [line for line in self.store.history() if self.visitors.owns(line.job_id)]
+
+    def left_behind(self) -> list[JobView]:
+        """The finetunes that the last server was killed in, as long as nobody went on with them."""
+        views = []
+        for job_id in filter(self.visitors.owns, self.interrupted):
+            try:
+                views.append(self.view(job_id))
+            except JobError as error:
+                log.warning("run %s is not offered: %s", job_id, error)
+        return [view for view in views if view.state == INTERRUPTED and view.can_resume]
+
+    def recorded(self) -> JobView | None:
+        """The first run that ships with the app, if there is one."""
+        return self.store.recorded()
+
+    def close(self) -> None:
+        """Stops the worker after its current step; for tests and a clean shutdown."""
+        with self.changed:
+            self.closed = True
+            for job in self.live.values():
+                job.stop.set()
+            self.changed.notify_all()
+        self.thread.join(timeout=10)
+
+    # ------------------------------------------------------------ the queue
+
+    def enqueue(self, job: Job) -> None:
+        with self.changed:
+            if len(self.queue) >= MOST_QUEUED:
+                raise JobError(f"{MOST_QUEUED} runs are waiting already: try again when some are done.")
+            if job.job_id in self.live:
+                raise JobError(f"Run {job.job_id} is already waiting or running.")
+            self.visitors.admit(job, self.live)
+            runs.save_config(job.folder, job.request.config)
+            save_state(job)
+            self.live[job.job_id] = job
+            self.queue.append(job)
+            self.changed.notify_all()
+
+    def work_off(self) -> None:
+        """What the thread does until the runner is closed."""
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.queue or self.closed)
+                if self.closed:
+                    return
+                job = self.queue.popleft()
+                job.state, job.phase = RUNNING, LOADING
+            state = job.visitor.run(self.work.attempt, job)
+            with self.changed:
+                self.retire(job, state)
+
+    def retire(self, job: Job, state: str) -> None:
+        """The job is over: from here on its folder tells about it. It stays in memory if the disk refuses."""
+        job.state, job.phase = state, ""
+        write_log(job, f"{state}" + (f": {job.failure.what}" if job.failure else ""))
+        try:
+            save_state(job)
+            del self.live[job.job_id]
+        except OSError as error:
+            log.warning("run %s could not be written: %s", job.job_id, error)

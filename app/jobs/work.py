@@ -1,0 +1,111 @@
+"""What the worker does with one job: load the model, finetune, compare; written to the job's folder as it goes."""
+
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from app.engine import Engine
+from app.jobs.adapter_entries import keep_checkpoint
+from app.jobs.comparing import painted
+from app.jobs.files import (ADAPTER, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, STOPPED, Job, JobError, JobView,
+                            save_state, tell_about)
+from app.jobs.lab import LAB, run_lab
+from app.jobs.log import describe, explain, write_log
+from fairness_core import runs
+from fairness_core.events import Finished, Saved
+from fairness_core.results import PromptComparison
+from fairness_core.runs.corrections import load_corrections, save_corrections
+
+
+class Work:
+    """Does jobs one after the other. view: any job's view by its id; the model is kept from job to job.
+
+    note: told the id of every checkpoint that is kept, in the context of who asked for it.
+    """
+
+    def __init__(self, engine: Engine, runs_root: Path, view: Callable[[str], JobView], note: Callable[[str], None]):
+        self.engine, self.runs_root, self.view, self.note = engine, runs_root, view, note
+        self.model: tuple[str, Any] | None = None
+
+    def attempt(self, job: Job) -> str:
+        """Runs a job; whatever goes wrong becomes its failure, never the worker's end. Returns its last state."""
+        try:
+            save_state(job)
+            return self.run(job)
+        except Exception as error:  # the worker must outlive every job
+            write_log(job, traceback.format_exc())
+            job.failure = explain(error, job)
+            return FAILED
+
+    def run(self, job: Job) -> str:
+        request = job.request
+        model = self.load(request.config.model)
+        stopped = False
+        if request.kind == LAB:
+            run_lab(self.engine.lab, model, job)
+            return STOPPED if job.stop.is_set() else FINISHED
+        if request.kind == FINETUNE:
+            started = time.monotonic()
+            stopped = self.finetune(job, model)
+            tell_about(job, time.monotonic() - started)
+            job.stop.clear()  # Stop ended the finetune; what was learned is still compared, unless Stop comes again
+        self.compare(job, model)
+        if request.kind == FINETUNE:
+            runs.bundle(job.folder)
+        return STOPPED if stopped or job.stop.is_set() else FINISHED
+
+    def finetune(self, job: Job, model: Any) -> bool:
+        """Trains and records every event. Returns whether it was stopped before its last step."""
+        job.phase = FINETUNING
+        stopped = False
+        for event in self.engine.finetune(model, job.request.config, job.folder.path, should_stop=job.stop.is_set,
+                                          resume=job.resume, should_save=lambda: bool(job.keep)):
+            runs.append_event(job.folder, event)
+            job.events.append(event)
+            if isinstance(event, Saved | Finished):
+                self.keep_asked(job, event.step)
+            write_log(job, describe(event))
+            stopped = isinstance(event, Finished) and event.reason == STOPPED
+        return stopped
+
+    def compare(self, job: Job, model: Any) -> None:
+        """Paints prompt after prompt; every one is on the disk before the next."""
+        job.phase, request = COMPARING, job.request
+        adapter = job.folder.adapter if request.kind in (FINETUNE, ADAPTER) else (
+            adapter_of(self.view(request.source)) if request.source else None)
+        job.comparisons = earlier = self.earlier_images(job)
+        runs.save_comparisons(job.folder, earlier)
+        for prompt, comparisons in painted(self.engine, model, request, adapter, earlier, job.stop.is_set):
+            job.comparisons = comparisons
+            runs.save_comparisons(job.folder, comparisons)
+            write_log(job, f"compared {prompt!r}")
+
+    def earlier_images(self, job: Job) -> list[PromptComparison]:
+        """The comparison that the job extends, as it was perceived; what was corrected in it is taken over."""
+        if not job.request.extends:
+            job.folder.corrections.unlink(missing_ok=True)  # they were about images that are painted anew
+            return []
+        extended = runs.RunFolder(self.view(job.request.extends).folder)
+        save_corrections(job.folder.corrections, load_corrections(extended.corrections))
+        return runs.load_comparisons(extended, as_perceived=True)
+
+    def keep_asked(self, job: Job, step: int) -> None:
+        """What was asked to be kept while the step was at work."""
+        while job.keep:
+            self.note(keep_checkpoint(self.runs_root, job.folder, job.request, step, job.keep.pop(0)))
+
+    def load(self, name: str) -> Any:
+        """The model, kept from job to job."""
+        if self.model is None or self.model[0] != name:
+            self.model = None  # let go of the old one first: two may not fit
+            self.model = (name, self.engine.load_model(name))
+        return self.model[1]
+
+
+def adapter_of(view: JobView) -> Path:
+    """The adapter of a run. Raises JobError when there is none."""
+    if view.adapter is None:
+        raise JobError(f"Run {view.job_id} has no adapter yet: wait for its first checkpoint, or finetune again.")
+    return view.adapter

@@ -1,0 +1,1 @@
+"""Values on the page -> what a job is asked for, and back."""

@@ -1,0 +1,205 @@
+"""Values on the page <-> what a job is asked for. Bad input raises ValueError with a message for people."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from app.engine import Engine
+from app.jobs.files import JobError, JobRequest, JobView
+from app.requests.settings_text import InputError, parsed
+from app.targets.joint_table import Table, axes, grid, joint_target
+from app.targets.sliders import LABOUR, marginals
+from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
+from fairness_core.settings.config import FinetuneConfig, LossWeights
+from fairness_core.settings.labour_statistics import labour_targets, load_labour_statistics
+from fairness_core.settings.prompts import ConceptGroup, concept_of, load_concepts, parse_prompts, prompt_for
+
+MOST_WORDS, MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 60, 200, 256, 20_000
+SHOWN_TO = 2e-6  # the page shows percents with four decimals
+COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
+WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
+REAL_SETTINGS = ("learning_rate", "guidance_scale")
+TUNED = [("Text encoder (LoRA)", "text_encoder"), ("U-Net (LoRA)", "unet"), ("Both (LoRA)", "both"),
+         ("Soft tokens before the prompt", "tokens")]
+LOSS_SETTINGS = ("semantics", "face", "confidence")
+JOINT_CELLS = {f"joint:{i}:{j}": (i, j) for i, j in np.ndindex(grid())}
+GROUP_LABELS = {"occupations": "Occupations", "sports": "Sports", "descriptors": "Personal descriptors"}
+
+
+def concept_groups() -> dict[str, ConceptGroup]:
+    return load_concepts().groups
+
+
+def chosen_at_first(config: FinetuneConfig) -> dict[str, list[str]]:
+    """The concepts a preset finetunes on, as "group:concepts"; the whole first group when it names none."""
+    groups = concept_groups()
+    chosen = {f"{name}:concepts": [c for c in group.train if prompt_for(c) in config.prompts]
+              for name, group in groups.items()}
+    if not any(chosen.values()):
+        chosen[f"{next(iter(groups))}:concepts"] = list(groups[next(iter(groups))].train)
+    return chosen
+
+
+def concepts_label(values: dict[str, Any]) -> str:
+    """How many concepts are chosen: "Concepts: 24 occupations, 1 sports"."""
+    counts = {group: len(values[f"{group}:concepts"] or ()) for group in concept_groups()}
+    return "Concepts: " + (", ".join(f"{n} {group}" for group, n in counts.items() if n) or "none chosen")
+
+
+def percents_of(values: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """The sliders of every attribute that is switched on."""
+    return {name: {c: values[f"{name}:{c}"] for c in attribute.class_names}
+            for name, attribute in load_attributes().items() if values[f"{name}:control"]}
+
+
+def joint_cells(values: dict[str, Any]) -> Table:
+    """The fields of the table of combinations that its pair of attributes has."""
+    rows, columns = axes(values["joint:pair"])
+    return [[values[f"joint:{i}:{j}"] for j in range(len(columns.classes))] for i in range(len(rows.classes))]
+
+
+def chosen_target(values: dict[str, Any]) -> dict[str, Any]:
+    """The sliders, or the table of combinations when it is on, as a FinetuneConfig takes them. Raises TargetError."""
+    percents = percents_of(values)
+    ratios = marginals(percents)
+    if not values["joint:on"] or len(percents) < 2:
+        return {"marginals": ratios, "joint": None, "joint_attributes": ()}
+    if not set((values["joint:pair"] or "").split(" x ")) <= set(percents):
+        raise TargetError("The table of combinations is about an attribute that is not controlled: choose its pair.")
+    names, joint = joint_target(values["joint:pair"], joint_cells(values), percents)
+    return {"marginals": {}, "joint": joint, "joint_attributes": names}
+
+
+def kept_or_chosen_target(values: dict[str, Any], base: FinetuneConfig, prompts: Sequence[str],
+                          compared: Sequence[str]) -> dict[str, Any]:
+    """The base's own target, exact and with its exceptions by prompt, where the page shows just that.
+
+    prompts are finetuned on, and need statistics where these are the target; compared ones are judged by theirs if known.
+    """
+    chosen = chosen_target(values)
+    if values["target_preset"] == LABOUR:
+        statistics = load_labour_statistics()
+        known = [p for p in compared if concept_of(p) in statistics]
+        return chosen | {"targets_by_prompt": labour_targets((*prompts, *known), statistics)}
+    own = {name: getattr(base, name) for name in (*chosen, "targets_by_prompt")}
+    shown = FinetuneConfig(**chosen).target()
+    try:
+        same = same_target(base.target(), shown)
+    except TargetError:  # a base that leaves the target to the visitor
+        same = False
+    return own if same else chosen | {"targets_by_prompt": {}}
+
+
+def same_target(first: TargetDistribution, second: TargetDistribution) -> bool:
+    """Whether two targets are one, whatever the order of their attributes, as far as the page can show."""
+    if set(first.names) != set(second.names):
+        return False
+    order = [second.names.index(name) for name in first.names]
+    return np.allclose(first.joint, second.joint.transpose(order), atol=SHOWN_TO)
+
+
+def advanced_values(config: FinetuneConfig) -> dict[str, Any]:
+    """A preset's settings, by their names in Advanced."""
+    return ({name: getattr(config, name) for name in ("tune", *WHOLE_SETTINGS, *REAL_SETTINGS)}
+            | {name: getattr(config.losses, name) for name in LOSS_SETTINGS})
+
+
+def checked_prompts(prompts: Sequence[str]) -> tuple[str, ...]:
+    """Prompts stripped and without repeats. Raises InputError for none, too many, or one too long."""
+    prompts = tuple(dict.fromkeys(" ".join(str(p).split()) for p in prompts if str(p).strip()))
+    if not prompts:
+        raise InputError("No concept is chosen and no prompt is typed: choose at least one.")
+    if len(prompts) > MOST_PROMPTS:
+        raise InputError(f"{len(prompts)} prompts are too many: use at most {MOST_PROMPTS}.")
+    for prompt in prompts:
+        if (n := len(prompt.split())) > MOST_WORDS:
+            raise InputError(f"The prompt “{prompt[:40]}…” has {n} words: shorten it, the model reads "
+                             f"about {MOST_WORDS}.")
+    return prompts
+
+
+def as_prompt(text: str) -> str:
+    """A built-in concept as its prompt; anything else as it stands."""
+    text = str(text).strip()
+    concepts = load_concepts()
+    return prompt_for(text) if text in concepts.train + concepts.held_out else text
+
+
+def usable_model(name: str, engine: Engine) -> str:
+    """The name, when the model can be used here. Raises InputError or ModelError that says why not."""
+    entries = {entry.name: entry for entry in engine.available_models()}
+    if name not in entries and engine.find_model is None:
+        raise InputError(f"Unknown model {name!r}: choose among {', '.join(entries)}.")
+    entry = entries.get(name) or engine.find_model(str(name or "").strip())
+    if entry.unavailable:
+        raise InputError(f"{entry.label} cannot be used here: {entry.unavailable}")
+    return entry.name
+
+
+def number(values: dict[str, Any], name: str, low: float, high: float) -> float:
+    """A number typed on the page. Raises InputError when it is missing or out of range."""
+    value = values[name]
+    if value is None or not low <= float(value) <= high:
+        label = name.replace("_", " ").capitalize()
+        raise InputError(f"“{label}” is {value}: choose a number from {low:g} to {high:g}.")
+    return float(value)
+
+
+def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobRequest:
+    """What Start asks for: the preset, or the loaded settings, with everything on the page put in.
+
+    Advanced still holds another preset's settings when Start follows a choice of length at once: they do not count.
+    """
+    if values["filled_for"] != (values["length"] or ""):
+        values = values | advanced_values(preset) | {"loaded": ""}
+    base = parsed(values["loaded"]) if values["loaded"] else preset
+    chosen = [concept for group in concept_groups() for concept in values[f"{group}:concepts"]]
+    prompts = checked_prompts([*(prompt_for(c) for c in chosen), *parse_prompts(values["free_text"] or "")])
+    if set(prompts) == set(base.prompts):
+        prompts = base.prompts  # their order is part of a run
+    limits = {"steps": (1, MOST_STEPS), "images_per_prompt": (2, MOST_IMAGES), "lora_rank": (1, 256),
+              "sampling_steps": (1, 200), "seed": (0, 2**31 - 1), "learning_rate": (1e-7, 1), "guidance_scale": (1, 30)}
+    plain = {name: number(values, name, *limits[name]) for name in (*WHOLE_SETTINGS, *REAL_SETTINGS)}
+    plain |= {name: int(plain[name]) for name in WHOLE_SETTINGS}
+    losses = LossWeights(semantics=number(values, "semantics", 0, 100), face=number(values, "face", 0, 100),
+                         confidence=number(values, "confidence", 0, 1))
+    timesteps = min(base.timesteps_per_update, plain["sampling_steps"])
+    compared = compare_prompts(prompts, int(number(values, "compare_trained", 0, MOST_PROMPTS)),
+                               int(number(values, "compare_held_out", 0, MOST_PROMPTS)))
+    config = replace(base, model=values["model"], prompts=prompts, losses=losses, timesteps_per_update=timesteps,
+                     tune=values["tune"], **kept_or_chosen_target(values, base, prompts, compared), **plain)
+    return JobRequest("finetune", config, compared, images=int(number(values, "compare_images", 2, MOST_IMAGES)),
+                      seed=config.seed)
+
+
+def adapter_request(values: dict[str, Any], preset: FinetuneConfig, name: str) -> JobRequest:
+    """The comparison of someone's adapter, for the model and on the prompts of step 1; it has no target."""
+    chosen = [concept for group in concept_groups() for concept in values[f"{group}:concepts"]]
+    prompts = checked_prompts([*(prompt_for(c) for c in chosen), *parse_prompts(values["free_text"] or "")])
+    config = replace(preset, model=values["model"], prompts=(), marginals={}, joint=None, joint_attributes=())
+    return JobRequest("adapter", config, compare_prompts(prompts, COMPARED_TRAINED, COMPARED_HELD_OUT),
+                      images=COMPARED_IMAGES, seed=config.seed, name=name[:60])
+
+
+def compare_prompts(prompts: Sequence[str], trained: int, held_out: int) -> tuple[str, ...]:
+    """The first `trained` prompts and `held_out` concepts that were not trained on, groups in turn.
+
+    Raises InputError when that is nothing at all.
+    """
+    groups = [g.held_out for g in concept_groups().values()]
+    turns = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
+    unseen = [p for p in map(prompt_for, turns) if p not in prompts]
+    compared = (*prompts[:trained], *unseen[:held_out])
+    if not compared:
+        raise InputError("Nothing would be compared: choose at least one prompt to compare in Advanced.")
+    return compared
+
+
+def again(shown: JobView | None, **changes: Any) -> JobRequest:
+    """The comparison on show asked for once more, changed. Raises JobError when nothing is shown."""
+    if shown is None:
+        raise JobError("There is nothing to render again yet: finetune first.")
+    prompts = tuple(c.prompt for c in shown.comparisons)
+    return replace(shown.request, kind="compare", compare_prompts=prompts, source=shown.source, **changes)

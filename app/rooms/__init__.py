@@ -1,0 +1,1 @@
+"""The parts of the page: one file a room, or a part of one."""

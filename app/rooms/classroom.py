@@ -1,0 +1,201 @@
+"""Classroom: students guess who a model paints before they see it; the teacher asks, closes and reveals."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from app import words
+from app.html import render
+from app.jobs.files import Failure, JobError, JobView
+from app.page import QUIET, Page, Piece, Updates, Values
+from app.rooms.desk import Desk
+from app.rooms.lesson import (CLOSED, OPEN, REVEALED, WAITING, Classroom, ClassroomError, Lesson, Question, guess_count,
+                              guesses_figure, truth)
+from app.text import plain
+from fairness_core.plots import concept_name
+from fairness_core.settings.attributes import load_attributes
+
+STATES = {WAITING: "The teacher has asked nothing yet: the question appears here by itself.", OPEN: "Guessing is open.",
+          CLOSED: "Guessing is closed.", REVEALED: "Revealed."}
+# The class, and the key of its teacher, stay in the address: a reload or a bookmark comes back to it.
+REMEMBER_CLASS = """(name, key) => {
+  const url = new URL(window.location.href);
+  for (const [part, value] of [['class', name], ['teacher', key]])
+    if (value) url.searchParams.set(part, value); else url.searchParams.delete(part);
+  window.history.replaceState({}, '', url);
+}"""
+
+
+class ClassroomRoom:
+    view_inputs = ("class_name", "class_key", "class_prompt")
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self.classroom = Classroom()
+
+    def build(self, page: Page) -> None:
+        with gr.Tab("Classroom", id="classroom"):
+            gr.Markdown(words.CLASSROOM)
+            for name in ("class_name", "class_key", "class_student"):  # what the address and this page know
+                page[name] = gr.Textbox("", visible=False)
+            page["class_message"] = gr.HTML("", elem_id="class-message")
+            with gr.Row(equal_height=False) as page["class_door"]:
+                page["class_typed"] = gr.Textbox(label="Name of the class", info=words.CLASS_NAME, max_length=24,
+                                                 placeholder="oak-7", elem_id="class-name", min_width=220)
+                page["class_join"] = gr.Button("Join", elem_id="class-join", elem_classes="low", min_width=120)
+                page["class_open"] = gr.Button("Open a class and teach it", elem_id="class-open", elem_classes="low",
+                                               min_width=160)
+            with gr.Column(visible=False) as page["class_inside"]:
+                page["class_head"] = gr.HTML("", elem_id="class-head")
+                with gr.Column(visible=False) as page["class_desk"]:
+                    self.build_desk(page)
+                page["class_question"] = gr.HTML("", elem_id="class-question")
+                with gr.Row(equal_height=False, visible=False) as page["class_seat"]:
+                    page["class_guess"] = gr.Slider(0, 100, 50, step=1, label="Your guess, of 100 pictures", scale=3,
+                                                    elem_id="class-guess", buttons=[], min_width=260)
+                    page["guess"] = gr.Button("Guess", variant="primary", elem_id="guess", min_width=120)
+                page["class_figure"] = gr.Plot(show_label=False, visible=False, elem_id="class-figure")
+
+    def build_desk(self, page: Page) -> None:
+        """The teacher's."""
+        with gr.Row():
+            page["class_prompt"] = gr.Dropdown([], label="Pictures of", info=words.CLASS_PROMPT, elem_id="class-prompt",
+                                               min_width=220)
+            page["class_asked"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1], label="How many are",
+                                              info=words.CLASS_ASKED, elem_id="class-asked", min_width=220)
+        with gr.Row():
+            page["class_ask"] = gr.Button("Ask this", variant="primary", elem_id="class-ask", min_width=120)
+            page["class_close"] = gr.Button("Close guessing", elem_id="class-close", min_width=120)
+            page["reveal"] = gr.Button("Reveal to the class", elem_id="reveal", min_width=120)
+
+    def wire(self, page: Page) -> None:
+        for trigger, handler in ((page["class_join"].click, self.join), (page["class_typed"].submit, self.join),
+                                 (page["class_open"].click, self.open_class)):
+            page.on(trigger, handler, (*page.view_inputs, "class_typed")).then(
+                None, [page["class_name"], page["class_key"]], None, js=REMEMBER_CLASS, **QUIET)
+        reads = (*page.view_inputs, "class_asked", "class_guess", "class_student")
+        for name, handler in (("class_ask", self.ask), ("class_close", self.close), ("reveal", self.reveal),
+                              ("guess", self.guess)):
+            page.on(page[name].click, handler, reads)
+
+    def from_link(self, name: str, key: str) -> Updates:
+        """A page that opens: a student's id of its own, and the class in its address."""
+        shown: Updates = {"class_student": secrets.token_hex(8)}
+        return shown | ({"class_name": name, "class_key": key, "tabs": gr.update(selected="classroom")} if name else {})
+
+    # ------------------------------------------------------------ what is seen
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        name, key = values["class_name"], values["class_key"]
+        try:
+            lesson = self.classroom.lesson(name) if name else None
+            lost = ""
+        except ClassroomError as error:
+            lesson, lost = None, render.banner(Failure(str(error), ""))
+        inside = lesson is not None
+        pieces = {"class_door": Piece(inside, lambda: gr.update(visible=not inside)),
+                  "class_inside": Piece(inside, lambda: gr.update(visible=inside)),
+                  "class_message": Piece((name, lost, lesson and lesson.state), lambda: lost)}
+        if inside:
+            pieces |= self.inside(name, lesson, self.classroom.teaches(name, key), self.desk.shown(view), values)
+        return pieces
+
+    def inside(self, name: str, lesson: Lesson, teaches: bool, shown: JobView | None, values: Values) -> dict[str, Piece]:
+        said, revealed = asked(lesson, teaches), lesson.state == REVEALED
+        seat, turn = not teaches and lesson.state == OPEN, "Open again" if lesson.state == CLOSED else "Close guessing"
+        pieces = {
+            "class_head": Piece((name, teaches), lambda: head(name, teaches)),
+            "class_desk": Piece(teaches, lambda: gr.update(visible=teaches)),
+            "class_seat": Piece(seat, lambda: gr.update(visible=seat)),
+            "class_question": Piece(said, lambda: said),
+            "class_close": Piece(turn, lambda: turn),
+            "class_figure": Piece(lesson if revealed else "hidden", lambda: gr.update(
+                visible=revealed, value=self.figure(lesson) if revealed else None))}
+        if teaches and shown:
+            comparisons = shown.comparisons
+            prompts = [c.prompt for c in comparisons]
+            chosen = values["class_prompt"] if values["class_prompt"] in prompts else prompts[0]
+            pieces["class_prompt"] = Piece((tuple(prompts), chosen), lambda: gr.update(
+                choices=render.prompt_choices(comparisons), value=chosen))
+        return pieces
+
+    def figure(self, lesson: Lesson) -> Any:
+        """The guesses beside the pictures that the teacher asked about; none when they were deleted since."""
+        question = lesson.question
+        try:
+            view = self.desk.runner.view(question.job_id)
+        except JobError:
+            return None
+        compared = next(c for c in view.comparisons if c.prompt == question.prompt)
+        after = truth(compared.tuned, question) if view.source else None
+        return guesses_figure(list(lesson.guesses.values()), question, truth(compared.original, question), after)
+
+    # ------------------------------------------------------------ what is done
+
+    def join(self, values: Values) -> Updates:
+        def enter() -> Updates:
+            name = typed(values)
+            self.classroom.lesson(name)
+            return {"class_name": name, "class_key": ""}
+        return self.doing(values, enter)
+
+    def open_class(self, values: Values) -> Updates:
+        return self.doing(values, lambda: {"class_name": typed(values),
+                                           "class_key": self.classroom.open_class(typed(values))})
+
+    def ask(self, values: Values) -> Updates:
+        def asked() -> None:
+            shown = self.desk.shown(self.desk.view_of(values["job_id"]))
+            if shown is None or not values["class_prompt"]:
+                raise ClassroomError("There are no pictures to ask about yet: finetune or compare first.")
+            question = Question(shown.job_id, values["class_prompt"], *values["class_asked"].split(":"))
+            self.classroom.ask(values["class_name"], values["class_key"], question)
+        return self.doing(values, asked)
+
+    def close(self, values: Values) -> Updates:
+        return self.doing(values, lambda: self.classroom.close(values["class_name"], values["class_key"]))
+
+    def reveal(self, values: Values) -> Updates:
+        return self.doing(values, lambda: self.classroom.reveal(values["class_name"], values["class_key"]))
+
+    def guess(self, values: Values) -> Updates:
+        said = "Your guess is in. Guess again to change it, as long as guessing is open."
+        return self.doing(values, lambda: self.classroom.guess(
+            values["class_name"], values["class_student"], values["class_guess"]), said)
+
+    def doing(self, values: Values, do: Callable[[], Updates | None], said: str = "") -> Updates:
+        """Bad input becomes a message in the room and changes nothing."""
+        try:
+            known = do() or {}
+        except ValueError as error:
+            return {"class_message": render.banner(Failure(str(error), ""))}
+        note = f'<div class="note" role="status">{said}</div>' if said else ""
+        return known | self.desk.refresh(values | known) | {"class_message": note}
+
+
+def typed(values: Values) -> str:
+    return (values["class_typed"] or "").strip().lower()
+
+
+# ---------------------------------------------------------------- words
+
+def head(name: str, teaches: bool) -> str:
+    link = f'<a href="?class={name}" target="_blank">?class={name}</a>'
+    told = (f"<strong>You teach {name}.</strong> Students open this page with {link} behind its address, or join {name} here. "
+            "The address of this page is yours alone: it lets whoever has it teach." if teaches else
+            f"<strong>You are in {name}.</strong>")
+    return f'<div class="origin">{told}</div>'
+
+
+def asked(lesson: Lesson, teaches: bool) -> str:
+    """The question, what stage it is at, and how many have guessed."""
+    if lesson.question is None:
+        return f'<div class="empty" role="status">{words.CLASS_ASK if teaches else STATES[WAITING]}</div>'
+    attribute = load_attributes()[lesson.question.attribute]
+    label = next(c.label for c in attribute.classes if c.name == lesson.question.class_name)
+    hidden = "" if lesson.state == REVEALED else " Nobody sees them before the answer is revealed."
+    return (f'<div class="origin" role="status"><strong>Of 100 pictures of “{plain(concept_name(lesson.question.prompt))}”, '
+            f"how many show someone perceived as {plain(label)} ({plain(attribute.label.lower())})?</strong><br>"
+            f"{STATES[lesson.state]} {guess_count(lesson.guesses)} so far.{hidden}</div>")

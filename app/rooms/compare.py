@@ -1,0 +1,130 @@
+"""Step 3, the comparison: original beside debiased, and both in figures."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from app import words
+from app.html import measures, pictures, render
+from app.jobs.files import JobView
+from app.page import Page, Piece, Values, title
+from app.rooms import compare_figures
+from app.rooms.desk import Desk
+from app.rooms.downloads import download
+from app.rooms.more import MorePart
+from app.rooms.pair import PairPart
+from app.theme import ENLARGE
+from fairness_core import runs
+from fairness_core.plots import distribution_plot, outcome_bars
+from fairness_core.settings.attributes import load_attributes
+
+SORTS = [("Name", "name"), ("Before", "before"), ("After", "after")]
+
+
+class CompareRoom:
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self.pair, self.more = self.parts = (PairPart(desk), MorePart(desk))
+        self.own_inputs = ("prompt", "bars", "plot_class", "sort", "joint_pair")
+        self.view_inputs = (*self.own_inputs, *(name for part in self.parts for name in part.view_inputs))
+
+    def build(self, page: Page) -> None:
+        title(3, "Compare")
+        page["empty"] = gr.HTML(words.EMPTY_COMPARE, elem_id="empty")
+        with gr.Column(visible=False, elem_id="compare") as page["compare"]:
+            page["origin"] = gr.HTML("", elem_id="origin")
+            page["verdict"] = gr.HTML("", elem_id="verdict")
+            self.more.build_button(page)
+            self.build_pictures(page)
+            self.pair.build(page)
+            self.more.build(page)
+            self.build_figures(page)
+            with gr.Row():
+                page["adapter"] = gr.DownloadButton("Download adapter (safetensors)", elem_id="download-adapter")
+                page["archive"] = gr.DownloadButton("Download everything (zip)", elem_id="download-archive")
+
+    def build_pictures(self, page: Page) -> None:
+        attributes = load_attributes().values()
+        with gr.Row():
+            page["prompt"] = gr.Dropdown([], label="Prompt", info=words.SHOWN_PROMPT, elem_id="prompt", min_width=220)
+            page["bars"] = gr.CheckboxGroup([(a.label, a.name) for a in attributes], value=["gender"],
+                                            label="Bars shown", info=words.SHOWN_BARS, elem_id="bars", min_width=300)
+        gr.HTML('<div class="note">Left: original. Right: debiased, same noise. Press a pair to enlarge it.</div>')
+        page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load=ENLARGE)
+
+    def build_figures(self, page: Page) -> None:
+        gr.HTML("<h3>Prompt by prompt</h3>", elem_classes="part-title")
+        with gr.Row():
+            page["plot_class"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1],
+                                             label="Plotted", info=words.PLOT_CLASS, elem_id="plot-class",
+                                             min_width=280)
+            page["sort"] = gr.Radio(SORTS, value="before", label="Sorted by", info=words.SORT, elem_id="sort",
+                                    min_width=280)
+        page["distribution"] = gr.Plot(show_label=False, elem_id="distribution")
+        gr.HTML("<h3>All prompts together</h3>", elem_classes="part-title")
+        pairs = compare_figures.attribute_pairs()
+        with gr.Row(equal_height=False):
+            with gr.Column(min_width=300):
+                gr.HTML(f'<div class="note">{words.OUTCOMES}</div>')
+                page["outcomes"] = gr.Plot(show_label=False, elem_id="outcomes")
+            with gr.Column(min_width=300):
+                page["joint_pair"] = gr.Dropdown(pairs, value=pairs[0][1], label="Combinations of", info=words.JOINT_PLOT,
+                                                 elem_id="joint-pair")
+                page["joint"] = gr.Plot(show_label=False, elem_id="joint")
+        page["table"] = gr.HTML("", elem_id="table")
+        gr.Markdown(words.TABLE_NOTE, elem_classes="note")
+
+    def wire(self, page: Page) -> None:
+        for name in self.own_inputs:
+            page.on(page[name].input, self.desk.refresh, page.view_inputs)
+        for part in self.parts:
+            part.wire(page)
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        """A prompt that is not among the compared ones falls back to the first."""
+        shown = self.desk.shown(view)
+        if shown is None:
+            return {"empty": Piece(True, lambda: gr.update(visible=True)),
+                    "compare": Piece(False, lambda: gr.update(visible=False))}
+        comparisons = shown.comparisons
+        which = compare_figures.identity(shown)
+        chosen = next((c for c in comparisons if c.prompt == values["prompt"]), comparisons[0])
+        bars = [b for b in load_attributes() if b in values["bars"]]
+        origin = render.shown_label(shown, self.recorded_about(shown), self.desk.runner.store.recorded_runs)
+        adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter
+        archive = self.archive_of(shown)
+        return {
+            "empty": Piece(False, lambda: gr.update(visible=False)),
+            "compare": Piece(True, lambda: gr.update(visible=True)),
+            "origin": Piece(origin, lambda: origin),
+            "verdict": Piece(which, lambda: measures.verdicts(measures.judge(comparisons, shown.request.config))),
+            "prompt": Piece((which, chosen.prompt), lambda: gr.update(
+                choices=render.prompt_choices(comparisons), value=chosen.prompt)),
+            "pairs": Piece((which, chosen.prompt, tuple(bars)), lambda: pictures.pairs(chosen, bars)),
+            "table": Piece(which, lambda: measures.table(comparisons, shown.request.config)),
+            "adapter": Piece(str(adapter), lambda: download(adapter)),
+            "archive": Piece(str(archive), lambda: download(archive)),
+            **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values), **self.more.pieces(shown),
+        }
+
+    def figures(self, shown: JobView, values: Values) -> dict[str, Piece]:
+        comparisons, config, which = shown.comparisons, shown.request.config, compare_figures.identity(shown)
+        name, class_name = values["plot_class"].split(":")
+        attribute, sort, pair = load_attributes()[name], values["sort"], values["joint_pair"]
+        prompts = [c.prompt for c in comparisons]
+        return {
+            "distribution": Piece((which, name, class_name, sort), lambda: distribution_plot(
+                comparisons, attribute, class_name, measures.target_share(config, name, class_name, prompts), sort)),
+            "outcomes": Piece((which, name), lambda: outcome_bars(
+                comparisons, attribute, compare_figures.marginal_target(config, name))),
+            "joint": Piece((which, pair), lambda: compare_figures.joint_figure(comparisons, config, pair)),
+        }
+
+    def archive_of(self, shown: JobView) -> Path | None:
+        """The zip of the finetune on show, once it was made."""
+        trained = self.desk.source_of(shown)
+        path = trained.folder / f"{trained.job_id}.zip" if trained and trained.folder else None
+        return path if path and path.exists() else None
+
+    def recorded_about(self, shown: JobView) -> str:
+        return measures.where_and_when(runs.RunFolder(shown.folder)) if shown.recorded else ""

@@ -1,0 +1,58 @@
+"""What the figures of the comparison are drawn from: the target that counts, and the pairs of attributes."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from app.html.measures import attribute_label
+from app.jobs.files import JobView
+from fairness_core.plots import joint_heatmap
+from fairness_core.report.html import joint_frequencies
+from fairness_core.results import PromptComparison
+from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
+from fairness_core.settings.config import FinetuneConfig
+
+
+def identity(shown: JobView) -> tuple:
+    """Changes whenever a figure of the comparison may change."""
+    return (shown.job_id, shown.step, sum(len(c.original.numbers) for c in shown.comparisons), len(shown.comparisons),
+            shown.corrections)
+
+
+def target_of(config: FinetuneConfig) -> TargetDistribution | None:
+    try:
+        return config.target()
+    except TargetError:
+        return None
+
+
+def marginal_target(config: FinetuneConfig, attribute: str) -> np.ndarray | None:
+    """The target of one attribute [classes]; None when it is not controlled."""
+    target = target_of(config)
+    return target.marginal(attribute) if target and attribute in target.names else None
+
+
+def attribute_pairs() -> list[tuple[str, str]]:
+    """(shown, value) of every two attributes."""
+    return [(attribute_label(pair), pair) for pair in map(" x ".join, combinations(load_attributes(), 2))]
+
+
+def joint_target(config: FinetuneConfig, names: Sequence[str]) -> np.ndarray | None:
+    """The target of two attributes together, in that order; None unless both are controlled."""
+    target = target_of(config)
+    if target is None or not set(names) <= set(target.names):
+        return None
+    others = tuple(i for i, name in enumerate(target.names) if name not in names)
+    joint = target.joint.sum(axis=others)
+    return joint if [n for n in target.names if n in names] == list(names) else joint.T
+
+
+def joint_figure(comparisons: Sequence[PromptComparison], config: FinetuneConfig, pair: str) -> go.Figure:
+    """Target, before and after of two attributes together, over all prompts. pair: a value of `attribute_pairs`."""
+    names = pair.split(" x ")
+    attributes = [load_attributes()[name] for name in names]
+    (before, n_before), (after, n_after) = (
+        joint_frequencies([getattr(c, side) for c in comparisons], attributes) for side in ("original", "tuned"))
+    return joint_heatmap(joint_target(config, names), before, after, *attributes, n_before, n_after)

@@ -1,0 +1,58 @@
+"""A visitor sees what the classifier got wrong: corrections of a comparison, and what each of them says."""
+
+from collections.abc import Sequence
+
+from app.jobs.files import JobError
+from app.jobs.runner import JobRunner
+from app.text import plain
+from fairness_core import runs
+from fairness_core.plots import concept_name
+from fairness_core.runs.corrections import Correction, corrected, save_corrections
+from fairness_core.settings.attributes import load_attributes
+
+NO_FACE = "no face"
+SIDE_WORDS = {"original": "original", "tuned": "debiased"}
+
+
+def correct(runner: JobRunner, job_id: str, corrections: Sequence[Correction]) -> None:
+    """Puts these corrections in the place of earlier ones; every figure of the comparison follows.
+
+    Raises JobError for a job that is at work or a recorded one, CorrectionError for an image that is not there.
+    """
+    view = runner.view(job_id)
+    if view.recorded:
+        raise JobError("A recorded run stays as it is: press “Paint again” below to get a comparison of your own to correct.")
+    if view.is_active:
+        raise JobError("This comparison is still being painted: correct it when it is done.")
+    folder = runs.run_path(runner.runs_root, job_id)
+    corrected(runs.load_comparisons(folder, as_perceived=True), corrections)
+    save_corrections(folder.corrections, corrections)
+    if view.request.kind == "finetune" and view.adapter:
+        runs.bundle(folder)
+
+
+def choices() -> list[tuple[str, str]]:
+    """(shown, value) of what can be seen in a face: every class of every attribute, or that there is none."""
+    classes = [(f"{a.label}: {c.label}", f"{a.name}:{c.name}") for a in load_attributes().values() for c in a.classes]
+    return [*classes, ("No face in this picture", NO_FACE)]
+
+
+def correction(prompt: str, side: str, number: int, seen: str) -> Correction:
+    """seen: a value of `choices`."""
+    attribute, _, class_name = ("", "", "") if seen == NO_FACE else seen.partition(":")
+    return Correction(prompt, side, number, attribute, class_name)
+
+
+def told(corrections: Sequence[Correction]) -> str:
+    """Every correction as a line of HTML; empty without any."""
+    known = load_attributes()
+
+    def seen(one: Correction) -> str:
+        if not one.attribute:
+            return "no face"
+        labels = {c.name: c.label for c in known[one.attribute].classes}
+        return f"{known[one.attribute].label}: {labels[one.class_name]}"
+
+    lines = "".join(f"<li>“{plain(concept_name(c.prompt))}”, {SIDE_WORDS[c.side]} no. {c.number}: "
+                    f"<strong>{seen(c)}</strong></li>" for c in corrections)
+    return f'<p class="note">Corrected by hand, and counted so in every figure:</p><ul>{lines}</ul>' if lines else ""

@@ -1,0 +1,107 @@
+"""What every room shares: the job on the page, and the page as it should be now. No math."""
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+from app.html import render
+from app.jobs.files import Failure, JobError, JobView
+from app.jobs.runner import JobRunner
+from app.page import Page, Piece, Updates, Values
+
+KEPT_TEXTS = 200
+
+
+class Room(Protocol):
+    """A part of the page in a module of its own. view_inputs: the components that its pieces read."""
+
+    view_inputs: Sequence[str]
+
+    def build(self, page: Page) -> None:
+        """Makes the room's components, where the page is being built."""
+
+    def wire(self, page: Page) -> None:
+        """Connects them to the room's handlers, once every room is built."""
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        """What the room shows of a job."""
+
+
+class Desk:
+    """What the rooms ask for together: the runner, the job on the page, and a refresh of all rooms."""
+
+    def __init__(self, runner: JobRunner):
+        self.runner = runner
+        self.rooms: list[Room] = []
+        self.lock = threading.Lock()
+        self.kept: dict[tuple[str, str], str] = {}
+
+    @cached_property
+    def presets(self) -> dict:
+        """How long to finetune toward the visitor's own target, by name."""
+        return {p.name: p for p in self.runner.engine.load_presets() if p.kind == "length"}
+
+    def length(self, values: Values) -> Any:
+        """The chosen length; the first where settings of another origin are on the page."""
+        return self.presets.get(values["length"]) or next(iter(self.presets.values()))
+
+    @cached_property
+    def experiments(self) -> dict:
+        """Targets, prompts and settings that belong together, by name."""
+        return {p.name: p for p in self.runner.engine.load_presets() if p.kind == "experiment"}
+
+    def submitting(self, values: Values, ask: Callable[[], str]) -> Updates:
+        """Asks the runner for something and shows the job; bad input becomes a red banner and changes nothing."""
+        try:
+            seen = {name: key for name, key in values["seen"].items() if name != "banner"}  # an earlier refusal goes
+            return {"job_id": (job_id := ask())} | self.refresh(values | {"job_id": job_id, "seen": seen})
+        except (ValueError, OSError) as error:
+            return {"banner": render.banner(Failure(str(error), "Nothing was started and nothing is lost."))}
+
+    def refresh(self, values: Values) -> Updates:
+        """Everything on the page that differs from what it shows; called every second and after every touch."""
+        failure = None
+        try:
+            view = self.view_of(values["job_id"])
+        except JobError as error:
+            view, failure = None, Failure(str(error), "Open it from the Runs tab, or start a new one.")
+        failure = failure or (view.failure if view else None)
+        pieces = {"banner": Piece(failure, lambda: render.banner(failure))}
+        for room in self.rooms:
+            pieces |= room.pieces(view, values)
+        seen = dict(values["seen"])
+        draw = self.draw_for_all if view is None else lambda name, piece: piece.draw()
+        updates = {name: draw(name, piece) for name, piece in pieces.items()
+                   if name not in seen or seen[name] != piece.key}
+        return updates | {"seen": seen | {name: piece.key for name, piece in pieces.items()}}
+
+    def draw_for_all(self, name: str, piece: Piece) -> Any:
+        """A piece of the page without a job, which is everyone's first look: its text is drawn once and kept."""
+        which = (name, repr(piece.key))
+        with self.lock:
+            if which in self.kept:
+                return self.kept[which]
+            drawn = piece.draw()
+            if isinstance(drawn, str):
+                self.kept[which] = drawn
+                while len(self.kept) > KEPT_TEXTS:
+                    self.kept.pop(next(iter(self.kept)))
+            return drawn
+
+    def view_of(self, job_id: str) -> JobView | None:
+        return self.runner.view(job_id) if job_id else None
+
+    def shown(self, view: JobView | None) -> JobView | None:
+        """Whose pictures step 3 shows: the job's, else those of the run it started from, else the first recorded run's."""
+        for candidate in (view, self.source_of(view)):
+            if candidate is not None and candidate.comparisons:
+                return candidate
+        return self.runner.recorded()
+
+    def source_of(self, view: JobView | None) -> JobView | None:
+        """The finetune behind a view: itself, or the run whose adapter a comparison uses."""
+        try:
+            return self.view_of(view.source) if view and view.source != view.job_id else view
+        except JobError:
+            return None

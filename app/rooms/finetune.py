@@ -1,0 +1,127 @@
+"""Step 2, the finetune: its length and settings, Start, Stop and Continue."""
+
+from typing import Any
+
+import gradio as gr
+
+from app import words
+from app.html import render
+from app.jobs.files import JobView
+from app.page import Page, Piece, Updates, Values, title
+from app.requests import settings
+from app.rooms.desk import Desk
+from app.rooms.target import TARGET_INPUTS
+
+ADD_STEPS = "Add steps"
+COMPARED = ("compare_images", "compare_trained", "compare_held_out")
+ADVANCED = ("tune", *settings.WHOLE_SETTINGS, *settings.REAL_SETTINGS, *settings.LOSS_SETTINGS, *COMPARED)
+SETTINGS_INPUTS = (*TARGET_INPUTS, *ADVANCED, "length", "filled_for", "loaded")
+
+
+class FinetuneRoom:
+    view_inputs = ()
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+
+    def build(self, page: Page) -> None:
+        presets = list(self.desk.presets.values())
+        title(2, "Finetune")
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=3, min_width=300):
+                page["length"] = gr.Radio([(p.label, p.name) for p in presets], value=presets[0].name, label="Length",
+                                          info=words.LENGTH, elem_id="length")
+                page["estimate"] = gr.HTML(render.takes(presets[0], presets[0].config.steps))
+            with gr.Column(scale=2, min_width=240):
+                with gr.Row():
+                    page["start"] = gr.Button("Start", variant="primary", elem_id="start", min_width=90)
+                    page["stop"] = gr.Button("Stop", interactive=False, elem_id="stop", min_width=90)
+                with gr.Row(equal_height=False, visible=False) as page["more"]:
+                    page["continue"] = gr.Button("Continue", elem_id="continue", elem_classes="low", min_width=100)
+                    page["more_steps"] = gr.Number(10, label="Steps to add", precision=0, minimum=1, maximum=1000,
+                                                   min_width=100, elem_id="more-steps")
+        page["loaded"] = gr.Textbox("", visible=False)  # settings of a file or link, some of which have no field
+        page["filled_for"] = gr.Textbox(presets[0].name, visible=False)  # not a gr.State: it must travel with Advanced
+        with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+            advanced_controls(page, settings.advanced_values(presets[0].config))
+
+    def wire(self, page: Page) -> None:
+        page.on(page["length"].input, self.length_chosen, ("length",))
+        page.on(page["steps"].input, self.steps_changed, ("length", "experiment", "loaded", "steps"))
+        page.asks(page["start"].click, self.start, SETTINGS_INPUTS)
+        page.asks(page["stop"].click, self.stop)
+        page.asks(page["continue"].click, self.go_on, ("more_steps",))
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        active = view is not None and view.is_active
+        stop, go_on = stop_button(view), continue_label(view)
+        extends = go_on == ADD_STEPS
+        return {
+            "start": Piece(active, lambda: gr.update(interactive=not active)),
+            "stop": Piece(stop, lambda: gr.update(
+                value=stop[0], interactive=stop[1], variant="stop" if stop[1] else "secondary")),
+            "more": Piece(bool(go_on), lambda: gr.update(visible=bool(go_on))),
+            "continue": Piece(go_on, lambda: go_on),
+            "more_steps": Piece(extends, lambda: gr.update(visible=extends)),
+        }
+
+    def length_chosen(self, values: Values) -> Updates:
+        """The preset's settings fill Advanced."""
+        preset = self.desk.presets[values["length"]]
+        return settings.advanced_values(preset.config) | {
+            "filled_for": preset.name, "loaded": "", "loaded_note": "", "experiment": None,
+            "estimate": render.takes(preset, preset.config.steps)}
+
+    def steps_changed(self, values: Values) -> Updates:
+        """The time follows; settings of a file have none that was measured."""
+        length = None if values["loaded"] else self.desk.length(values)
+        preset = self.desk.experiments.get(values["experiment"], length)
+        return {"estimate": render.takes(preset, int(values["steps"] or 1))}
+
+    def start(self, values: Values) -> Updates:
+        return self.desk.submitting(values, lambda: self.desk.runner.submit(
+            settings.finetune_request(values, self.desk.length(values).config)))
+
+    def stop(self, values: Values) -> Updates:
+        return self.desk.submitting(values, lambda: (self.desk.runner.stop(values["job_id"]), values["job_id"])[1])
+
+    def go_on(self, values: Values) -> Updates:
+        """Continue: finish what broke off, or add steps to what is done."""
+        def continued() -> str:
+            view = self.desk.runner.view(values["job_id"])
+            return self.desk.runner.go_on(view.job_id, 0 if view.can_resume else int(values["more_steps"] or 0))
+        return self.desk.submitting(values, continued)
+
+
+def advanced_controls(page: Page, values: dict[str, Any]) -> None:
+    labels = {"steps": "Steps", "images_per_prompt": "Images per prompt", "learning_rate": "Learning rate",
+              "lora_rank": "Adapter rank", "sampling_steps": "Sampling steps", "guidance_scale": "Guidance scale",
+              "semantics": "Keep the picture", "face": "Keep faces real", "confidence": "Confidence", "seed": "Seed"}
+    page["tune"] = gr.Radio(settings.TUNED, value=values["tune"], label="What is tuned", info=words.TUNE, elem_id="set-tune")
+    with gr.Row():
+        for name, label in labels.items():
+            page[name] = gr.Number(values[name], label=label, info=words.ADVANCED[name], min_width=150,
+                                   precision=0 if name in settings.WHOLE_SETTINGS else None, elem_id=f"set-{name}")
+    compared = {"compare_images": (settings.COMPARED_IMAGES, "Compared: images", words.COMPARE_IMAGES),
+                "compare_trained": (settings.COMPARED_TRAINED, "Compared: chosen prompts", words.COMPARE_TRAINED),
+                "compare_held_out": (settings.COMPARED_HELD_OUT, "Compared: held-out prompts",
+                                     words.COMPARE_HELD_OUT)}
+    with gr.Row():
+        for name, (value, label, info) in compared.items():
+            page[name] = gr.Number(value, label=label, info=info, precision=0, min_width=150, elem_id=f"set-{name}")
+
+
+def stop_button(view: JobView | None) -> tuple[str, bool]:
+    """The Stop button's words, and whether it can be pressed."""
+    if view is None or not view.is_active:
+        return "Stop", False
+    if view.position:
+        return "Cancel", True
+    return ("Stopping…", False) if view.stopping else ("Stop", True)
+
+
+def continue_label(view: JobView | None) -> str:
+    """The Continue button's words; empty when there is nothing to continue."""
+    if view is None:
+        return ""
+    return "Continue" if view.can_resume else ADD_STEPS if view.can_extend else ""

@@ -1,0 +1,50 @@
+"""Publishing a run on the Hugging Face hub with the visitor's own token, which is used once and kept nowhere."""
+
+import gradio as gr
+
+from app import words
+from app.html.render import banner
+from app.jobs.files import Failure, JobView
+from app.page import Page, Updates, Values
+from app.rooms.desk import Desk
+from app.text import plain
+from fairness_core import runs
+
+
+class HubPart:
+    def __init__(self, desk: Desk):
+        self.desk = desk
+
+    def build(self, page: Page) -> None:
+        with gr.Accordion("Publish on the Hugging Face hub", open=False, visible=False, elem_id="hub") as page["hub"]:
+            gr.HTML(f'<div class="note">{words.HUB}</div>')
+            with gr.Row():
+                page["hub_name"] = gr.Textbox(label="Repository", placeholder="your-name/fair-portraits", max_lines=1,
+                                              info=words.HUB_NAME, elem_id="hub-name", min_width=220)
+                page["hub_token"] = gr.Textbox(
+                    label="Your token", type="password", info=words.HUB_TOKEN, elem_id="hub-token", min_width=220,
+                    max_lines=1, html_attributes=gr.InputHTMLAttributes(autocomplete="off"))
+            with gr.Row(equal_height=False):
+                page["hub_private"] = gr.Checkbox(True, label="Private: only you see it", elem_id="hub-private")
+                page["hub_push"] = gr.Button("Publish", elem_id="hub-push", min_width=120)
+            page["hub_note"] = gr.HTML("", elem_id="hub-note")
+
+    def wire(self, page: Page) -> None:
+        page.on(page["hub_push"].click, self.push, ("run", "hub_name", "hub_token", "hub_private"),
+                show_progress="minimal", show_progress_on=[page["hub_note"]], trigger_mode="once")
+
+    def push(self, values: Values) -> Updates:
+        """Whatever comes of it, the token leaves the page."""
+        try:
+            address = runs.push(runs.RunFolder(self.desk.runner.view(values["run"]).folder), values["hub_name"],
+                                values["hub_token"], bool(values["hub_private"]))
+        except (ValueError, OSError) as error:
+            return {"hub_token": "", "hub_note": banner(Failure(str(error), "Nothing was changed here."))}
+        link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'
+        return {"hub_token": "", "hub_note": f'<div class="note" role="status">Published: {link}</div>'}
+
+    def shown(self, view: JobView) -> Updates:
+        """Only an adapter with a target of its own has figures to publish."""
+        config = view.request.config
+        return {"hub": gr.update(visible=view.adapter is not None and bool(config.marginals or config.joint)),
+                "hub_note": "", "hub_token": ""}

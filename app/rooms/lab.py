@@ -1,0 +1,113 @@
+"""Gradient lab: the method's two figures, measured live by the one worker."""
+
+from dataclasses import replace
+
+import gradio as gr
+
+from app import words
+from app.html import render
+from app.jobs.files import QUEUED, Failure, JobRequest, JobView
+from app.jobs.lab import LAB, lab_settings, load_points, progress_words
+from app.page import Page, Piece, Updates, Values
+from app.requests import settings
+from app.rooms.desk import Desk
+from app.text import plain
+from fairness_core.gradient_lab.figures import loss_figure, scale_figure
+from fairness_core.gradient_lab.summary import loss_sentence, scale_sentence
+from fairness_core.settings.prompts import load_concepts
+
+RUNS, STEPS = 3, 10
+
+
+class LabRoom:
+    view_inputs = ("lab_id",)
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+
+    def build(self, page: Page) -> None:
+        concepts = [*load_concepts().train, *load_concepts().held_out]
+        with gr.Tab("Gradient lab") as self.tab:
+            gr.Markdown(words.LAB)
+            page["lab_id"] = gr.Textbox("", visible=False)
+            with gr.Row(equal_height=False):
+                page["lab_prompt"] = gr.Dropdown(concepts, value=concepts[0], label="Pictures of", allow_custom_value=True,
+                                                 info=words.LAB_PROMPT, elem_id="lab-prompt", min_width=200)
+                page["lab_target"] = gr.Dropdown(concepts, value=concepts[1], label="Pulled toward a picture of",
+                                                 allow_custom_value=True, info=words.LAB_TARGET, elem_id="lab-target",
+                                                 min_width=200)
+                page["lab_steps"] = gr.Number(STEPS, label="Updates a run", precision=0, minimum=1, maximum=100,
+                                              info=f"{RUNS} runs of each gradient.", elem_id="lab-steps", min_width=140)
+            with gr.Row():
+                page["lab_start"] = gr.Button("Measure", variant="primary", elem_id="lab-start")
+                page["lab_stop"] = gr.Button("Stop", interactive=False, elem_id="lab-stop")
+            page["lab_status"] = gr.HTML("", elem_id="lab-status")
+            page["lab_empty"] = gr.HTML(words.EMPTY_LAB, elem_id="lab-empty")
+            with gr.Row(visible=False, equal_height=False) as page["lab_figures"]:
+                for name in ("lab_losses", "lab_scales"):
+                    with gr.Column(min_width=320):
+                        page[name] = gr.Plot(show_label=False, elem_id=name.replace("_", "-"))
+                        page[f"{name}_words"] = gr.HTML("", elem_id=f"{name.replace('_', '-')}-words")
+
+    def wire(self, page: Page) -> None:
+        page.on(page["lab_start"].click, self.start, (*page.view_inputs, "lab_prompt", "lab_target", "lab_steps"))
+        page.on(page["lab_stop"].click, self.stop, page.view_inputs)
+        page.on(self.tab.select, self.find, page.view_inputs)
+
+    def start(self, values: Values) -> Updates:
+        return self.trying(values, lambda: self.desk.runner.submit(self.request(values)))
+
+    def stop(self, values: Values) -> Updates:
+        return self.trying(values, lambda: (self.desk.runner.stop(values["lab_id"]), values["lab_id"])[1])
+
+    def find(self, values: Values) -> Updates:
+        """The latest measurement, when the tab is opened."""
+        latest = next((line.job_id for line in self.desk.runner.history() if line.request.kind == LAB), "")
+        lab_id = values["lab_id"] or latest
+        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id})
+
+    def request(self, values: Values) -> JobRequest:
+        """On the first preset's model. Raises InputError for a missing prompt or number."""
+        chosen = [values[name] or "" for name in ("lab_prompt", "lab_target")]
+        prompts = tuple(settings.checked_prompts([settings.as_prompt(text)])[0] for text in chosen)
+        steps = int(settings.number({"updates": values["lab_steps"]}, "updates", 1, 100))
+        config = replace(next(iter(self.desk.presets.values())).config, steps=steps, marginals={}, prompts=())
+        return JobRequest(LAB, config, prompts, images=RUNS, seed=config.seed)
+
+    def trying(self, values: Values, ask) -> Updates:
+        try:
+            lab_id = ask()
+        except (ValueError, OSError) as error:
+            return {"lab_status": render.banner(Failure(str(error), "Nothing was started."))}
+        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id})
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        lab = self.desk.view_of(values["lab_id"])
+        losses, scales = load_points(lab.folder) if lab else ([], [])
+        active = lab is not None and lab.is_active
+        status = self.status(lab, len(losses) + len(scales))
+        any_yet, which = bool(losses or scales), (values["lab_id"], len(losses), len(scales))
+        return {
+            "lab_start": Piece(active, lambda: gr.update(interactive=not active)),
+            "lab_stop": Piece(active, lambda: gr.update(interactive=active)),
+            "lab_status": Piece(status, lambda: status),
+            "lab_empty": Piece(any_yet, lambda: gr.update(visible=not any_yet)),
+            "lab_figures": Piece(any_yet, lambda: gr.update(visible=any_yet)),
+            "lab_losses": Piece((which[0], len(losses)), lambda: loss_figure(losses)),
+            "lab_losses_words": Piece((which[0], len(losses)), lambda: note(loss_sentence(losses))),
+            "lab_scales": Piece((which[0], len(scales)), lambda: scale_figure(scales)),
+            "lab_scales_words": Piece((which[0], len(scales)), lambda: note(scale_sentence(scales))),
+        }
+
+    def status(self, lab: JobView | None, points: int) -> str:
+        if lab is None:
+            return ""
+        if lab.failure:
+            return render.banner(lab.failure)
+        if lab.state == QUEUED:
+            return note(f"Waiting: number {lab.position} in the queue. One job at a time; this one starts by itself.")
+        return note(f"{lab.state.capitalize()}: {progress_words(points, lab_settings(lab.request))}")
+
+
+def note(text: str) -> str:
+    return f'<p class="note" role="status">{plain(text)}</p>'

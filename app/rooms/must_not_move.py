@@ -1,0 +1,139 @@
+"""Must not move: prompts that a finetune should leave alone, before and after, and what changed in them."""
+
+from collections.abc import Sequence
+
+import gradio as gr
+
+from app import words
+from app.html import pictures, render
+from app.html.measures import stacked_cells
+from app.jobs.files import Failure, JobError, JobRequest, JobView
+from app.page import Page, Piece, Updates, Values
+from app.requests import settings
+from app.rooms.desk import Desk
+from app.text import plain
+from app.theme import ENLARGE
+from fairness_core.metrics.must_not_move import Moved, Share, load_panel, what_moved
+from fairness_core.plots import concept_name
+from fairness_core.settings.attributes import load_attributes
+
+CHECK, IMAGES = "check", 16
+MARKS = {"kept": ("✓ Kept", "reached"), "moved": ("✗ Moved", "not-yet"), "improved": ("↑ Clearer now", "reached"),
+         "absent": ("– Not painted before either", "unclear"), "cannot tell": ("? Cannot tell", "unclear")}
+COLUMNS = ("Says", "Agree before", "Agree after", "Changed", "CLIP-I")
+
+
+class MustNotMoveRoom:
+    view_inputs = ("check_id", "check_prompt")
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+
+    def build(self, page: Page) -> None:
+        with gr.Tab("Must not move") as self.tab:
+            gr.Markdown(words.MUST_NOT_MOVE)
+            page["check_id"] = gr.Textbox("", visible=False)
+            page["check"] = gr.Button("Paint the panel before and after", variant="primary", elem_id="check")
+            page["check_status"] = gr.HTML("", elem_id="check-status")
+            page["moved"] = gr.HTML(words.EMPTY_MOVED, elem_id="moved")
+            with gr.Column(visible=False) as page["check_pictures"]:
+                page["check_prompt"] = gr.Dropdown([], label="Prompt", elem_id="check-prompt")
+                page["check_pairs"] = gr.HTML("", elem_id="check-pairs", js_on_load=ENLARGE)
+
+    def wire(self, page: Page) -> None:
+        page.on(page["check"].click, self.check, page.view_inputs)
+        page.on(page["check_prompt"].input, self.desk.refresh, page.view_inputs)
+        page.on(self.tab.select, self.find, page.view_inputs)
+
+    def check(self, values: Values) -> Updates:
+        """Queues the panel for the adapter of the run on show."""
+        try:
+            shown = self.desk.shown(self.desk.view_of(values["job_id"]))
+            if shown is None:
+                raise JobError("There is nothing to check yet: finetune first.")
+            check_id = self.desk.runner.submit(panel_request(shown))
+        except (ValueError, OSError) as error:
+            return {"check_status": render.banner(Failure(str(error), "Nothing was started."))}
+        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
+
+    def find(self, values: Values) -> Updates:
+        """The latest panel of the run on show, when the tab is opened."""
+        shown = self.desk.shown(self.desk.view_of(values["job_id"]))
+        lines = (line for line in self.desk.runner.history() if line.request.kind == CHECK)
+        check_id = next((line.job_id for line in lines if shown and line.request.source == shown.source),
+                        values["check_id"])
+        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        shown, panel = self.desk.shown(view), self.desk.view_of(values["check_id"])
+        if panel and shown and panel.request.source != shown.source:
+            panel = None  # the page has turned to another run
+        comparisons = panel.comparisons if panel else ()
+        chosen = next((c for c in comparisons if c.prompt == values["check_prompt"]), comparisons[0] if comparisons else None)
+        status = "" if panel is None else render.banner(panel.failure) or render.status(panel)
+        which = (panel.job_id if panel else "", len(comparisons), panel.corrections if panel else ())
+        picked = (which, chosen.prompt if chosen else "")
+        named = next((p.named for p in load_panel() if chosen and p.prompt == chosen.prompt), {})
+        return {
+            "check": Piece(panel is not None and panel.is_active,
+                           lambda: gr.update(interactive=panel is None or not panel.is_active)),
+            "check_status": Piece(status, lambda: status),
+            "moved": Piece(which, lambda: moved_table(what_moved(comparisons, load_panel()))),
+            "check_pictures": Piece(bool(comparisons), lambda: gr.update(visible=bool(comparisons))),
+            "check_prompt": Piece(picked, lambda: gr.update(
+                choices=[(concept_name(c.prompt), c.prompt) for c in comparisons], value=chosen and chosen.prompt)),
+            "check_pairs": Piece(picked, lambda: pictures.pairs(chosen, list(named)) if chosen else ""),
+        }
+
+
+def panel_request(shown: JobView) -> JobRequest:
+    """The panel's prompts by the adapter on show. Raises JobError for the model as it is."""
+    if not shown.source:
+        raise JobError("The model as it is has no adapter, so nothing can have moved: open a finetune first.")
+    asked = settings.again(shown, extends="", images=IMAGES)
+    return JobRequest(CHECK, asked.config, tuple(p.prompt for p in load_panel()), IMAGES, asked.seed, asked.strength,
+                      asked.source)
+
+
+# ---------------------------------------------------------------- words
+
+def moved_table(results: Sequence[Moved]) -> str:
+    """A sentence over all prompts, and a line a prompt: status in words, agreement with intervals, CLIP-I."""
+    if not results:
+        return words.EMPTY_MOVED
+    lines = "".join(map(moved_line, results))
+    heads = "".join(f'<th scope="col">{h}</th>' for h in ("Prompt", *COLUMNS))
+    return (f"<p>{summary(results)}</p>"
+            f'<div class="scroll" tabindex="0" role="group" aria-label="What moved">'
+            f'<table class="measures stack"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>')
+
+
+def summary(results: Sequence[Moved]) -> str:
+    """One sentence on the whole panel."""
+    moved = [f"“{plain(concept_name(r.prompt))}”" for r in results if r.status == "moved"]
+    untold = sum(r.status == "cannot tell" for r in results)
+    told = (f"<strong>Moved, and should not have: {', '.join(moved)}.</strong> The finetune overrides what these prompts say."
+            if moved else f"<strong>In none of {len(results)} prompts did the pictures lose what the prompt says.</strong>")
+    return told + (f" For {untold} of {len(results)} prompts these pictures cannot tell." if untold else "")
+
+
+def moved_line(result: Moved) -> str:
+    text, mark = MARKS[result.status]
+    chance = "" if result.p_value is None else f"<br><small>p = {result.p_value:.2f}</small>"
+    cells = (named_words(result.named), share_text(result.agreement_before), share_text(result.agreement_after),
+             f"{result.lost} lost, {result.gained} won{chance}",
+             "–" if result.clip_image is None else f"{result.clip_image:.2f}")
+    return (f'<tr><th scope="row">“{plain(concept_name(result.prompt))}”<br><span class="mark {mark}">{text}</span></th>'
+            f"{stacked_cells(COLUMNS, cells)}</tr>")
+
+
+def named_words(named: dict[str, str]) -> str:
+    """ "Old, Black" of the classes a prompt names."""
+    labels = [c.label for name, wanted in named.items() for c in load_attributes()[name].classes if c.name == wanted]
+    return ", ".join(labels) or "no person"
+
+
+def share_text(share: Share) -> str:
+    if share.frequency is None:
+        return "no face"
+    return f"{share.frequency:.0%} of {share.n}<br><small>{share.low:.0%} to {share.high:.0%}</small>"

@@ -1,0 +1,158 @@
+"""The runs: history, one run looked at, someone's adapter, downloads, and a run deleted."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app import words
+from app.html import pictures, render, run_record
+from app.jobs.files import ADAPTER, Failure, JobRequest, JobView
+from app.page import Page, Piece, Updates, Values
+from app.requests import settings
+from app.rooms.desk import Desk
+from app.rooms.downloads import download
+from app.rooms.hub import HubPart
+from app.rooms.target import TARGET_INPUTS
+from fairness_core.plots import distance_curves, training_curves
+
+
+class RunsRoom:
+    view_inputs = ()
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self.hub = HubPart(desk)
+
+    def build(self, page: Page) -> None:
+        """In its own tab, which is the room's `tab`."""
+        with gr.Tab("Runs") as self.tab:
+            page["runs_banner"] = gr.HTML("", elem_id="runs-banner")
+            with gr.Row(equal_height=False):
+                with gr.Column(scale=4, min_width=340):
+                    page["no_runs"] = gr.HTML(words.EMPTY_RUNS)
+                    page["runs"] = gr.HTML("", elem_id="runs")
+                    page["bring"] = gr.UploadButton("Load an adapter (safetensors)", file_types=[".safetensors"],
+                                                    elem_id="bring-adapter")
+                    gr.HTML(f'<div class="note">{words.BRING}</div>')
+                with gr.Column(scale=6, min_width=340):
+                    page["run"] = gr.Dropdown([], label="Look at a run", info=words.LOOK_AT, visible=False,
+                                              elem_id="run")
+                    with gr.Column(visible=False, elem_id="run-record") as page["run_record"]:
+                        self.record(page)
+
+    def record(self, page: Page) -> None:
+        page["run_about"] = gr.HTML("", elem_id="run-about")
+        with gr.Row():
+            page["run_open"] = gr.Button("Open on the Balance page", elem_id="run-open", min_width=150)
+            page["run_compare"] = gr.Button("Compare this adapter", elem_id="run-compare", min_width=150)
+        with gr.Row():
+            page["run_adapter"] = gr.DownloadButton("Adapter (safetensors)", elem_id="run-adapter", min_width=150)
+            page["run_archive"] = gr.DownloadButton("Everything (zip)", elem_id="run-archive", min_width=150)
+        with gr.Row():
+            page["run_losses"] = gr.Plot(show_label=False, min_width=300)
+            page["run_distances"] = gr.Plot(show_label=False, min_width=300)
+        page["run_film"] = gr.HTML("", elem_id="run-film")
+        page["run_again"] = gr.Code("", language="shell", label="The same run from a terminal",
+                                    interactive=False, max_lines=8, elem_id="run-again")
+        self.hub.build(page)
+        page["run_delete"] = gr.Button("Delete this run…", variant="stop", size="sm", elem_id="run-delete")
+        with gr.Row(visible=False) as page["run_sure"]:
+            gr.HTML(f'<div class="wrong" role="alert">{words.DELETE}</div>', min_width=280)
+            page["run_gone"] = gr.Button("Yes, delete it", variant="stop", elem_id="run-gone", min_width=120)
+            page["run_kept"] = gr.Button("Keep it", elem_id="run-kept", min_width=120)
+
+    def wire(self, page: Page) -> None:
+        page.on(self.tab.select, self.list_runs, ("run", "job_id"))
+        page.on(page["run"].input, self.run_chosen, ("run",), trigger_mode="always_last")
+        page.asks(page["run_open"].click, self.open_run, ("run",))
+        page.asks(page["run_compare"].click, self.compare, ("run",))
+        page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"))
+        page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)})
+        page.on(page["run_kept"].click, lambda _: {"run_sure": gr.update(visible=False)})
+        page.asks(page["run_gone"].click, self.delete, ("run",))
+        self.hub.wire(page)
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        """The list is drawn when the tab is opened."""
+        return {}
+
+    # ------------------------------------------------------------ looking
+
+    def list_runs(self, values: Values) -> Updates:
+        """Of the runs, the one looked at stays; at first it is the one on the Balance page."""
+        lines = self.desk.runner.history()
+        known = [line.job_id for line in lines]
+        run = next((i for i in (values["run"], values["job_id"], *known) if i in known), None)
+        return {"runs": render.history(lines), "no_runs": gr.update(visible=not lines), "runs_banner": "",
+                "run": gr.update(choices=render.run_choices(lines), value=run, visible=bool(lines)),
+                } | self.run_chosen({"run": run})
+
+    def run_chosen(self, values: Values) -> Updates:
+        """Settings, curves, samples and files of one run."""
+        updates: Updates = {"run_sure": gr.update(visible=False), "run_record": gr.update(visible=bool(values["run"]))}
+        try:
+            return updates | (self.shown(self.desk.runner.view(values["run"])) if values["run"] else {})
+        except (ValueError, OSError) as error:
+            return updates | {"run_record": gr.update(visible=False)} | refused(str(error))
+
+    def shown(self, view: JobView) -> Updates:
+        steps, film = view.steps, view.film
+        archive = view.folder / f"{view.job_id}.zip"
+        return {
+            "run_about": run_record.about(view),
+            "run_again": gr.update(value=(command := run_record.again(view)), visible=bool(command)),
+            "run_adapter": download(view.adapter),
+            "run_archive": download(archive if archive.exists() else None),
+            "run_losses": gr.update(value=training_curves(steps) if steps else None, visible=bool(steps)),
+            "run_distances": gr.update(value=distance_curves(steps) if steps else None, visible=bool(steps)),
+            "run_film": pictures.film(film, film[-1].step) if film else "",
+            "run_compare": gr.update(visible=view.request.kind == ADAPTER and view.adapter is not None),
+        } | self.hub.shown(view)
+
+    def open_run(self, values: Values) -> Updates:
+        return self.desk.refresh(values | {"job_id": values["run"], "seen": {}}) | {"job_id": values["run"]} | BALANCE
+
+    # ------------------------------------------------------------ doing
+
+    def compare(self, values: Values) -> Updates:
+        """The adapter against the original, on the page's own number of prompts."""
+        def ask() -> str:
+            view = self.desk.runner.view(values["run"])
+            prompts = view.request.compare_prompts
+            return self.desk.runner.submit(JobRequest(
+                "compare", view.request.config, prompts, images=view.request.images, seed=view.request.seed,
+                source=view.job_id, name=view.request.name))
+        return self.submitting(values, ask)
+
+    def bring(self, values: Values) -> Updates:
+        """Someone's adapter is compared at once, on the prompts and for the model chosen in step 1."""
+        def ask() -> str:
+            path = Path(values["bring"])
+            request = settings.adapter_request(values, self.desk.length(values).config, path.stem)
+            return self.desk.runner.bring(path, request)
+        return self.submitting(values, ask)
+
+    def submitting(self, values: Values, ask: Any) -> Updates:
+        try:
+            job_id = ask()
+        except (ValueError, OSError) as error:
+            return refused(str(error))
+        return self.open_run(values | {"run": job_id})
+
+    def delete(self, values: Values) -> Updates:
+        try:
+            self.desk.runner.delete(values["run"])
+        except (ValueError, OSError) as error:
+            return refused(str(error))
+        updates = self.list_runs({"run": None, "job_id": None})
+        if values["job_id"] == values["run"]:  # the page must not look for it again
+            updates |= {"job_id": ""} | self.desk.refresh(values | {"job_id": "", "seen": {}})
+        return updates
+
+
+BALANCE = {"tabs": gr.update(selected="balance")}
+
+
+def refused(what: str) -> Updates:
+    return {"runs_banner": render.banner(Failure(what, "Nothing was changed."))}

@@ -1,0 +1,104 @@
+"""Settings kept, handed on and taken up again: as a file, or in the link to this page."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from app import words
+from app.html.render import banner, takes
+from app.jobs.files import Failure, JobView
+from app.page import QUIET, Page, Piece, Updates, Values
+from app.requests import settings
+from app.requests.page_values import page_values
+from app.requests.settings_text import LONGEST_TEXT, InputError, as_token, as_yaml, from_token, parsed
+from app.rooms.desk import Desk
+from app.rooms.finetune import SETTINGS_INPUTS
+from app.text import plain
+from app.theme import COPY_LINK, SAVE_FILE
+from fairness_core.settings.config import FinetuneConfig
+
+
+class SettingsRoom:
+    view_inputs = ()
+
+    def __init__(self, desk: Desk):
+        self.desk = desk
+
+    def build(self, page: Page) -> None:
+        experiments = self.desk.experiments.values()
+        page["experiment"] = gr.Dropdown([(p.label, p.name) for p in experiments], value=None, elem_id="experiment",
+                                         label="Or a published experiment", info=words.EXPERIMENT,
+                                         visible=bool(experiments))
+        with gr.Row():
+            page["save"] = gr.Button("Save settings", size="sm", elem_id="save-settings", min_width=110)
+            page["load"] = gr.UploadButton("Load settings", size="sm", file_types=[".yaml", ".yml"],
+                                           elem_id="load-settings", min_width=110)
+            page["link"] = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=110)
+        page["loaded_note"] = gr.HTML(NOTE, elem_id="loaded-note")
+        page["outgoing"] = gr.Textbox("", visible=False)  # what the browser saves or copies
+
+    def wire(self, page: Page) -> None:
+        for name, handler, script in (("save", self.save, SAVE_FILE), ("link", self.link, COPY_LINK)):
+            page.on(page[name].click, handler, SETTINGS_INPUTS).then(None, [page["outgoing"]], None, js=script, **QUIET)
+        page.on(page["load"].upload, self.load, ("load",))
+        page.on(page["experiment"].input, self.experiment_chosen, ("experiment",))
+
+    def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
+        """The settings are the visitor's: no job changes them."""
+        return {}
+
+    def save(self, values: Values) -> Updates:
+        return self.handed_on(values, as_yaml)
+
+    def link(self, values: Values) -> Updates:
+        return self.handed_on(values, as_token)
+
+    def handed_on(self, values: Values, write) -> Updates:
+        """The settings on the page as text; what could not be started is not handed on either."""
+        try:
+            request = settings.finetune_request(values, self.desk.length(values).config)
+        except ValueError as error:
+            return {"outgoing": "", "banner": banner(Failure(str(error), "Change it, then save or copy again."))}
+        return {"outgoing": write(request.config), "banner": ""}
+
+    def load(self, values: Values) -> Updates:
+        path = Path(values["load"])
+        try:
+            if path.stat().st_size > LONGEST_TEXT:
+                raise InputError("These are no settings of a finetune: the file is too large.")
+            text = path.read_text()
+            return self.shown(parsed(text), path.name)
+        except UnicodeDecodeError:
+            return refused("These are no settings of a finetune: the file is not text.")
+        except ValueError as error:
+            return refused(str(error))
+
+    def experiment_chosen(self, values: Values) -> Updates:
+        """Target, prompts and settings of a preset, with what it does and how long it takes."""
+        preset = self.desk.experiments[values["experiment"]]
+        try:
+            shown = self.shown(preset.config, preset.label)
+        except ValueError as error:
+            return refused(str(error))
+        return shown | {"experiment": preset.name, "estimate": takes(preset, preset.config.steps)}
+
+    def from_link(self, token: str) -> Updates:
+        """Settings in the address of a page that opens; none without a token."""
+        try:
+            return self.shown(from_token(token), "this link") if token else {}
+        except ValueError as error:
+            return refused(str(error))
+
+    def shown(self, config: FinetuneConfig, source: str) -> Updates:
+        """The page as `config` has it. Raises ValueError when this page or machine cannot."""
+        note = (f'<div class="note">Shown: the settings of <strong>{plain(source)}</strong>, {config.steps} steps. '
+                "A choice of length replaces those in Advanced.</div>")
+        own = {"length": None, "filled_for": "", "experiment": None, "estimate": takes(None, config.steps)}
+        return page_values(config, self.desk.runner.engine) | own | {"loaded_note": note, "banner": ""}
+
+
+NOTE = f'<div class="note">{words.SETTINGS_NOTE}</div>'
+
+
+def refused(what: str) -> Updates:
+    return {"banner": banner(Failure(what, "The page was left as it was."))}

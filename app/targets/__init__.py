@@ -1,0 +1,1 @@
+"""The target a visitor chooses: sliders and the table of combinations."""

@@ -1,0 +1,1 @@
+"""Before and after, from the same noises."""

@@ -1,0 +1,116 @@
+"""The same noises before and after, judged by the classifier that was not trained against."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from fairness_core.adapters.attach import adapter_strength, detach_adapter, load_adapter
+from fairness_core.adapters.soft_tokens import reserved_tokens
+from fairness_core.critics import Critics
+from fairness_core.critics.faces import crop_for
+from fairness_core.evaluation.originals import Look, Originals
+from fairness_core.models.loading import Model
+from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.sampling.conditioning import condition
+from fairness_core.sampling.denoise import check_prompt, decode, denoise, draw_noise, to_uint8
+from fairness_core.settings.prompts import is_held_out
+
+IMAGES_PER_BATCH = 20
+
+
+@torch.no_grad()
+def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int,
+          guidance_scale: float) -> Tensor:
+    """Images float32 [n, 3, h, w] of one prompt by the model as it is; the noise depends on seed, prompt, number."""
+    images = []
+    with model.autocast():
+        conditioning = condition(model, prompt, guidance_scale)
+        at_once = model.memory.images_at_once or IMAGES_PER_BATCH
+        for first in range(0, len(numbers), at_once):
+            noise = draw_noise(prompt, numbers[first:first + at_once], seed, model.latent_shape).to(model.device)
+            latents = denoise(model.unet, model.scheduler, noise, conditioning, sampling_steps).latents
+            images.append(decode(model.vae, latents))
+    return torch.cat(images)
+
+
+@torch.no_grad()
+def perceive(critics: Critics, prompt: str, numbers: Sequence[int], images: Tensor) -> ImageSet:
+    """Finds and classifies the largest face of every image [n, 3, h, w], by the evaluation classifier."""
+    pixels = to_uint8(images)
+    rounded = torch.from_numpy(pixels).to(images.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    faces = critics.detector(rounded)
+    probabilities = critics.evaluator.probabilities(crop_for(critics.evaluator, rounded, faces))
+    return ImageSet(prompt, tuple(numbers), pixels, faces.found.cpu().numpy(), faces.boxes.cpu().numpy(),
+                    {name: values.cpu().numpy() for name, values in probabilities.items()})
+
+
+@torch.no_grad()
+def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None,
+            strength: float = 1.0, *, sampling_steps: int, guidance_scale: float,
+            should_stop: Callable[[], bool] = lambda: False, finetuned_on: Sequence[str] | None = None,
+            originals: Originals | None = None) -> Iterator[PromptComparison]:
+    """Yields one comparison a prompt. Without an adapter, both sides are the original model.
+
+    strength: 0 (original) to 1.5. finetuned_on: the prompts the adapter was trained on; without them the concepts
+    file says what is held out. originals: this model's, where other adapters or strengths are compared too.
+    Raises PromptError, AdapterError or ValueError (no image numbers) before the first comparison.
+    """
+    if not len(numbers):
+        raise ValueError("There is nothing to compare: ask for at least one image.")
+    originals, numbers = originals or Originals(), tuple(numbers)
+    if adapter is not None:
+        load_adapter(model, adapter)
+    try:
+        for prompt in prompts:
+            check_prompt(model.tokenizer, prompt, reserved=reserved_tokens(model.text_encoder))
+        for prompt in prompts:
+            if should_stop():
+                return
+            how = prompt, numbers, seed, sampling_steps, guidance_scale
+            with adapter_strength(model, 0.0):
+                before = originals.recall(how, lambda: look(model, *how))
+            with adapter_strength(model, strength):
+                after = look(model, *how)
+            yield compare_looks(before, after, model.critics.text_features([prompt]), is_held_out(prompt, finetuned_on))
+    finally:
+        detach_adapter(model)
+
+
+@torch.no_grad()
+def generate(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None,
+             strength: float = 1.0, *, sampling_steps: int, guidance_scale: float) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields each prompt with its images uint8 [n, h, w, 3], the same as compare() paints. Raises as compare() does."""
+    if adapter is not None:
+        load_adapter(model, adapter)
+    try:
+        for prompt in prompts:
+            check_prompt(model.tokenizer, prompt, reserved=reserved_tokens(model.text_encoder))
+        for prompt in prompts:
+            with adapter_strength(model, strength):
+                images = to_uint8(paint(model, prompt, numbers, seed, sampling_steps, guidance_scale))
+            yield prompt, images
+    finally:
+        detach_adapter(model)
+
+
+@torch.no_grad()
+def look(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int,
+         guidance_scale: float) -> Look:
+    """Paints as paint() does, perceives, and takes the features that likeness is measured by."""
+    images, critics = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale), model.critics
+    seen = perceive(critics, prompt, numbers, images)
+    return Look(seen, critics.measure("clip", images), critics.measure("dino", images))
+
+
+def compare_looks(before: Look, after: Look, text: Tensor, held_out: bool) -> PromptComparison:
+    """Perception of both sides, and how alike they and the prompt's text features [1, width] are: cosines [n]."""
+    return PromptComparison(after.images.prompt, held_out, before.images, after.images, cosine(before.clip, text),
+                            cosine(after.clip, text), cosine(before.clip, after.clip), cosine(before.dino, after.dino))
+
+
+def cosine(a: Tensor, b: Tensor) -> np.ndarray:
+    return F.cosine_similarity(a.float(), b.float(), dim=-1).cpu().numpy()

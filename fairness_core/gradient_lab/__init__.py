@@ -1,0 +1,1 @@
+"""The method's two figures, measured on any model."""

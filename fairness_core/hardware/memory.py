@@ -1,0 +1,94 @@
+"""GPU memory: what this machine has, what a model needs, and what can be done where it is short."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import torch
+import yaml
+from torch import nn
+
+from fairness_core.settings.config import ConfigError, check_numbers
+
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What to do where GPU memory is short. Only vae_tiling changes the pictures (faint seams); all cost time.
+
+    images_at_once: how many images go through the U-Net together (0: as many as is fastest).
+    gradient_checkpointing: the U-Net and the decoder compute again in the backward pass what they did not keep, and
+    the decoder sees one image at a time. attention_slicing, vae_tiling: as in diffusers.
+    critics_on_cpu: the networks that judge images wait in the computer's memory while they are not asked.
+    """
+
+    images_at_once: int = 0
+    gradient_checkpointing: bool = False
+    attention_slicing: bool = False
+    vae_tiling: bool = False
+    critics_on_cpu: bool = False
+
+    def __post_init__(self) -> None:
+        check_numbers(self)
+        if self.images_at_once < 0:
+            raise ConfigError(f"images_at_once is {self.images_at_once}: use 0 (as many as is fastest) or more.")
+        for f in fields(self):
+            if f.type is bool and not isinstance(getattr(self, f.name), bool):
+                raise ConfigError(f"{f.name} is {getattr(self, f.name)!r}: it must be true or false.")
+
+
+def changed_memory(memory: Memory, changes: Sequence[str]) -> Memory:
+    """The options with changes such as "images_at_once=2" or "vae_tiling=true". Raises ConfigError for any other."""
+    known = {f.name for f in fields(Memory)}
+    pairs = [change.partition("=") for change in changes]
+    if wrong := [name for name, equals, _ in pairs if name not in known or not equals]:
+        raise ConfigError(f"{wrong[0]!r} is no memory option: write NAME=VALUE with one of {', '.join(sorted(known))}.")
+    return replace(memory, **{name: yaml.safe_load(value) for name, _, value in pairs})
+
+
+def gpu_gigabytes() -> float:
+    """The memory of the largest GPU here, in GB; 0 without one."""
+    if not torch.cuda.is_available():
+        return 0.0
+    return max(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())) / GIGABYTE
+
+
+def too_little(needed_gb: float, here_gb: float) -> str:
+    """In plain words, why `needed_gb` of GPU memory are not here; empty when they are, or when none are needed."""
+    if needed_gb <= here_gb:
+        return ""
+    has = f"this machine's GPU has {here_gb:.0f} GB" if here_gb else "this machine has none"
+    return f"this model needs {needed_gb:g} GB of GPU memory; {has}: use the built-in model."
+
+
+def save_memory(unet: nn.Module, vae: nn.Module, memory: Memory) -> None:
+    """Sets the networks' own switches."""
+    if memory.attention_slicing:
+        unet.set_attention_slice("auto")
+    if memory.vae_tiling:
+        vae.enable_tiling()
+    if memory.images_at_once:
+        vae.enable_slicing()  # the decoder's maps are far larger than the U-Net's: one image at a time
+    if memory.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
+        vae.enable_gradient_checkpointing()
+
+
+def keep_on_cpu(network: nn.Module, device: torch.device) -> None:
+    """The weights of a frozen network wait in the computer's memory; each layer's come to `device` while it computes.
+
+    A graph keeps the copies that its backward pass needs. Single numbers stay, and tell where the network computes.
+    """
+    from accelerate.hooks import AlignDevicesHook, add_hook_to_module
+    network.to(device)
+    for layer in network.modules():
+        weights = dict(layer.named_parameters(recurse=False))
+        if sum(weight.numel() for weight in weights.values()) > 1:
+            waiting = {name: weight.data.cpu() for name, weight in weights.items()}
+            add_hook_to_module(layer, AlignDevicesHook(device, offload=True, weights_map=waiting))
+
+
+def advice(label: str) -> str:
+    """What to do when the GPU's memory did not suffice."""
+    return (f"{label} needs more GPU memory than is free here: load it with images_at_once=1, "
+            "gradient_checkpointing=true and critics_on_cpu=true, or use fewer images_per_prompt.")

@@ -1,0 +1,119 @@
+"""Which models can be used, what each needs, and whether it can be used here. Data: assets/models.yaml."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from fairness_core.hardware.memory import Memory, gpu_gigabytes, too_little
+from fairness_core.models import files as model_files
+from fairness_core.models.files import Licence, ModelError
+from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.presets import FOLDER as PRESETS
+from fairness_core.settings.presets import Preset, load_presets
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A row of the registry. `unavailable` says in plain words why it cannot be used here, or is empty.
+
+    folder: below assets/, or absolute; or repo: an id on the Hugging Face hub.
+    licence: what it may be used for, to be shown before a download of download_gb. resolution: of the images, in
+    pixels (0: not known before it is loaded). dtype: of its files; "float32" keeps the weights so on a GPU as well.
+    compare_gb, finetune_gb: GPU memory needed (0: none, or not known). memory: how to do with less.
+    scheduler: the solver to use instead of the model's own. needs_download: its files are not here yet.
+    cannot_finetune: in plain words, or empty.
+    """
+
+    name: str
+    label: str
+    note: str
+    folder: str
+    sampling_steps: int
+    guidance_scale: float
+    unavailable: str = ""
+    repo: str = ""
+    licence: Licence = Licence()
+    download_gb: float = 0.0
+    resolution: int = 0
+    dtype: str = "float32"
+    scheduler: str = ""
+    compare_gb: float = 0.0
+    finetune_gb: float = 0.0
+    memory: Memory = Memory()
+    needs_download: bool = False
+    cannot_finetune: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of its files; None when they are not here."""
+        return ASSETS / self.folder if self.folder else model_files.cached_folder(self.repo)
+
+
+def available_models() -> list[ModelEntry]:
+    """The registry's rows, in order, each saying whether it can be used on this machine. Asks no network."""
+    return [entry_of_row(name, row) for name, row in yaml.safe_load((ASSETS / "models.yaml").read_text()).items()]
+
+
+def entry_of_row(name: str, row: dict) -> ModelEntry:
+    here = gpu_gigabytes()
+    row = {"folder": "", **row, "licence": licences()[row["licence"]], "memory": Memory(**row.get("memory", {}))}
+    if row["folder"]:
+        row["unavailable"] = missing_part(row["folder"])
+    else:
+        row["unavailable"] = too_little(row["compare_gb"], here)
+        row["needs_download"] = model_files.cached_folder(row["repo"]) is None
+    cannot_finetune = row["unavailable"] or too_little(row.get("finetune_gb", 0), here)
+    return ModelEntry(name=name, cannot_finetune=cannot_finetune, **row)
+
+
+def missing_part(folder: str) -> str:
+    if (ASSETS / folder / model_files.INDEX).exists():
+        return ""
+    return f"assets/{folder} is missing: check out the repository whole."
+
+
+@cache
+def licences() -> dict[str, Licence]:
+    """By the names that the hub gives them."""
+    rows = yaml.safe_load((ASSETS / "licences.yaml").read_text())
+    return {name: Licence(**row) for name, row in rows.items()}
+
+
+def entry_for(reference: str) -> ModelEntry:
+    """A name of the registry, the folder of a diffusers Stable Diffusion, or a hub id such as "owner/name".
+
+    Asks the hub for the licence of an id that is neither in the registry nor here.
+    Raises ModelError for anything else.
+    """
+    entries = {entry.name: entry for entry in available_models()}
+    by_repo = {entry.repo: entry for entry in entries.values() if entry.repo}
+    if known := entries.get(reference) or by_repo.get(reference):
+        return known
+    folder = Path(reference).expanduser()
+    if (folder / model_files.INDEX).is_file():
+        return own_entry(reference, folder.resolve().name, folder=str(folder.resolve()),
+                         licence=model_files.licence_of_folder(folder, licences()))
+    if folder.exists():
+        raise ModelError(f"{reference} holds no {model_files.INDEX}: give the folder that diffusers' save_pretrained "
+                         "wrote, with unet/, vae/, text_encoder/, tokenizer/ and scheduler/ in it.")
+    if not model_files.is_repo_id(reference):
+        raise ModelError(f"Unknown model {reference!r}: choose among {', '.join(entries)}, or give the folder or the "
+                         "Hugging Face id (owner/name) of a Stable Diffusion in diffusers' format.")
+    cached = model_files.cached_folder(reference)
+    licence = model_files.licence_of_repo(reference, cached, licences())
+    return own_entry(reference, reference, repo=reference, licence=licence, needs_download=cached is None)
+
+
+def own_entry(name: str, label: str, **known: object) -> ModelEntry:
+    """A model that the registry does not know, with Stable Diffusion's customary settings."""
+    return ModelEntry(name=name, label=label, note="A model of your own choice.", sampling_steps=20,
+                      guidance_scale=7.5, dtype="float16", **{"folder": "", **known})
+
+
+def usable_presets(models: Iterable[ModelEntry], kind: str, folder: Path = PRESETS) -> list[Preset]:
+    """The presets of one kind whose model can be used here, in the order of load_presets."""
+    usable = {model.name for model in models if not model.unavailable}
+    return [preset for preset in load_presets(folder) if preset.kind == kind and preset.config.model in usable]

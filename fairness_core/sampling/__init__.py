@@ -1,0 +1,1 @@
+"""Prompts and noise -> latents -> images, and the way of a gradient back."""

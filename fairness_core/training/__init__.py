@@ -1,0 +1,1 @@
+"""The finetune: targets, losses, steps, checkpoints."""

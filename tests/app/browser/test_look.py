@@ -1,0 +1,96 @@
+"""How the page looks in a real browser: on a telephone, in the dark, and what a message from far above does."""
+
+import re
+
+import pytest
+from helpers.browser import SOON, visit
+from helpers.fake_engine import fake_engine
+from playwright.sync_api import Page, expect
+
+PHONE, LONG = (390, 844), 90_000
+TABS = ("Balance", "Must not move", "Gradient lab", "Classroom", "Runs", "About")
+READABLE = 4.5  # WCAG AA, text of ordinary size
+
+CONTRASTS = """(selector) => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => numbers(colour).slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [, , , alpha = 1] = numbers(getComputedStyle(at).backgroundColor);
+      if (alpha > .99) return getComputedStyle(at).backgroundColor;
+    }
+    return getComputedStyle(document.body).backgroundColor;
+  };
+  return [...document.querySelectorAll(selector)].filter((e) => e.getBoundingClientRect().width).map((element) => {
+    const style = getComputedStyle(element);
+    const ink = element instanceof SVGElement ? style.fill : style.color;
+    const [dark, bright] = [light(ink), light(behind(element))].sort((a, b) => a - b);
+    return [(bright + .05) / (dark + .05), element.textContent.trim().slice(0, 40)];
+  });
+}"""
+
+pytestmark = pytest.mark.browser
+
+
+def themed(browser, served, theme: str, size: tuple[int, int]) -> Page:
+    page = visit(browser, f"{served.url}/?__theme={theme}", *size)
+    page.locator("#start").click()
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    expect(page.locator("#distribution .js-plotly-plot")).to_be_visible(timeout=LONG)
+    return page
+
+
+def fits(page: Page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_every_tab_is_in_reach_and_fits_a_telephone(browser, serve):
+    page = themed(browser, serve(fake_engine(.01)), "light", PHONE)
+    for name in TABS:
+        tab = page.get_by_role("tab", name=name, exact=True)
+        expect(tab).to_be_visible()
+        tab.click()
+        expect(tab).to_have_attribute("aria-selected", "true", timeout=SOON)
+        assert fits(page), name
+    page.get_by_role("tab", name="Balance").click()
+    page.get_by_role("link", name="3 Before and after").click()
+    expect(page.locator("#step-3")).to_be_in_viewport(timeout=SOON)
+    assert page.locator("#slider img").first.bounding_box()["height"] > 200
+    expect(page.locator("#slider img").last).to_have_attribute("alt", re.compile("Debiased.*no. 0"))
+    figures = page.locator("#table .scroll")
+    assert figures.evaluate("(box) => box.scrollWidth <= box.clientWidth"), "no figure is hidden at the side"
+    page.close()
+
+
+def test_a_refusal_comes_into_view_each_time(browser, serve):
+    page = visit(browser, serve(fake_engine(.01)).url, *PHONE)
+    page.locator("#free-text textarea").fill("word " * 500)
+    for _ in range(2):
+        page.locator("#start").scroll_into_view_if_needed()
+        page.locator("#start").click()
+        expect(page.get_by_role("alert").filter(has_text="500 words")).to_be_in_viewport(timeout=SOON)
+        page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_words_can_be_read_in_either_theme(browser, serve, theme):
+    page = themed(browser, serve(fake_engine(.01)), theme, (1440, 900))
+    for selector in (".note", "#table td", "#table small", ".mark", "h1, h2, h3", "label span", ".caption span", "button.lg, button.md, button.sm",
+                     ".js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext"):
+        contrasts = page.evaluate(CONTRASTS, selector)
+        assert contrasts, selector
+        assert min(contrasts)[0] >= READABLE, (selector, min(contrasts))
+    page.close()
+
+
+def test_a_pair_is_enlarged_in_the_middle_with_its_sides_named(browser, serve):
+    page = themed(browser, serve(fake_engine(.01)), "dark", (1440, 900))
+    page.locator("#pairs .pair").first.click()
+    dialog = page.locator("dialog.enlarged")
+    expect(dialog).to_contain_text(re.compile("Original: .*Debiased: ", re.DOTALL))
+    box = dialog.bounding_box()
+    assert abs(box["y"] - (900 - box["y"] - box["height"])) < 3
+    page.close()

@@ -1,0 +1,37 @@
+"""A whole tiny run through the page, in a real browser, on the real engine and the built-in model."""
+
+import re
+from pathlib import Path
+
+import pytest
+from helpers.browser import visit
+from playwright.sync_api import expect
+from safetensors.torch import load_file
+
+from app.engine import fairness_engine
+from app.launch import RECORDED
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+LONG = 240_000
+
+
+def test_a_tiny_run_of_the_built_in_model(browser, serve):
+    """The recorded run first, then start, progress, compare, download; what is downloaded is an adapter."""
+    page = visit(browser, serve(fairness_engine(), recorded=RECORDED).url)
+    expect(page.locator("#origin")).to_contain_text("Recorded run")
+    expect(page.locator("#pairs .pair").first).to_be_visible()
+
+    page.locator("#advanced button").first.click()
+    for name, value in (("steps", "2"), ("images_per_prompt", "4"), ("sampling_steps", "4"), ("compare_images", "4"),
+                        ("compare_trained", "1"), ("compare_held_out", "1")):
+        page.locator(f"#set-{name} input").fill(value)
+        page.locator(f"#set-{name} input").press("Enter")
+    page.locator("#start").click()
+    expect(page.locator("#status")).to_contain_text(re.compile("Step [12] of 2|Comparing|Finished"), timeout=LONG)
+    expect(page.locator("#status")).to_contain_text("Finished: 2 steps, 2 prompts compared", timeout=LONG)
+    expect(page.locator("#origin")).to_contain_text("Your run")
+    expect(page.locator("#pairs .pair")).to_have_count(4)
+    with page.expect_download() as download:
+        page.locator("#download-adapter").click()
+    assert all("text_encoder" in key for key in load_file(Path(download.value.path())))
+    page.close()

@@ -1,0 +1,101 @@
+"""Attributes are data; a target is a distribution over their joint classes."""
+
+import numpy as np
+import pytest
+
+from fairness_core.settings.attributes import AttributesError, TargetDistribution, TargetError, load_attributes, parity
+
+
+def test_the_shipped_attributes():
+    attributes = load_attributes()
+    assert {name: a.class_names for name, a in attributes.items()} == {
+        "gender": ("female", "male"), "race": ("wmelh", "asian", "black", "indian"), "age": ("young", "old")}
+    for name, attribute in attributes.items():
+        assert attribute.name == name and "erceived" in attribute.label
+        colours = [c.colour for c in attribute.classes]
+        assert all(len(c) == 7 and c[0] == "#" for c in colours) and len(set(colours)) == len(colours)
+        assert len({c.pattern for c in attribute.classes}) == len(attribute.classes)  # told apart without colour too
+
+
+def test_another_attribute_is_an_entry_in_a_file(tmp_path):
+    path = tmp_path / "attributes.yaml"
+    path.write_text("glasses:\n  label: Glasses\n  classes:\n    on: {label: On, colour: '#000000'}\n"
+                    "    'off': {label: Off, colour: '#ffffff'}\n")
+    glasses = load_attributes(path)["glasses"]
+    assert glasses.label == "Glasses" and len(glasses.classes) == 2
+
+
+def test_the_published_factors_of_the_shipped_attributes():
+    assert {name: (a.image_factor, a.face_factor) for name, a in load_attributes().items()} == {
+        "gender": (0.2, 0.2), "race": (0.6, 0.3), "age": (0.6, 0.3)}
+
+
+@pytest.mark.parametrize(("entry", "says"), [
+    ("image_factor: 1.5\n  classes: {a: {label: A, colour: '#000000'}, b: {label: B, colour: '#111111'}}",
+     "image_factor of height is 1.5"),
+    ("classes: {a: {label: A, colour: '#000000'}}", "height has 1 classes")])
+def test_an_attribute_that_cannot_be_used(tmp_path, entry, says):
+    path = tmp_path / "attributes.yaml"
+    path.write_text(f"height:\n  label: Height\n  {entry}\n")
+    with pytest.raises(AttributesError, match=says):
+        load_attributes(path)
+
+
+def test_marginals_multiply_in_the_order_given():
+    target = TargetDistribution.from_marginals(
+        {"age": {"young": 0.75, "old": 0.25}, "gender": {"female": 0.5, "male": 0.5}})
+    assert target.names == ("age", "gender")
+    np.testing.assert_allclose(target.joint, [[0.375, 0.375], [0.125, 0.125]])
+    np.testing.assert_allclose(target.marginal("age"), [0.75, 0.25])
+    np.testing.assert_allclose(target.marginal("gender"), [0.5, 0.5])
+
+
+def test_a_joint_need_not_be_a_product():
+    target = TargetDistribution.from_joint(["gender", "age"], [[0.5, 0.0], [0.0, 0.5]])
+    np.testing.assert_allclose(target.marginal("gender"), [0.5, 0.5])
+    np.testing.assert_allclose(target.marginal("age"), [0.5, 0.5])
+
+
+def test_a_class_left_out_gets_nothing():
+    target = TargetDistribution.from_marginals({"race": {"asian": 1.0}})
+    assert target.marginal("race").tolist() == [0, 1, 0, 0]
+
+
+def test_parity():
+    target = parity("gender", "race")
+    assert target.joint.shape == (2, 4)
+    np.testing.assert_allclose(target.joint, 1 / 8)
+
+
+def test_an_attribute_that_is_not_controlled_has_no_marginal():
+    with pytest.raises(KeyError):
+        parity("gender").marginal("race")
+
+
+@pytest.mark.parametrize(("marginals", "says"), [
+    ({}, "at least one attribute"),
+    ({"height": {"tall": 1.0}}, "Unknown attribute 'height': choose among gender, race, age"),
+    ({"gender": {"female": 0.5, "other": 0.5}}, "Unknown class 'other' of gender: choose among female, male"),
+    ({"gender": {"female": 0.5, "male": 0.6}}, "gender sum to 110.0 %"),
+    ({"gender": {"female": 50, "male": 50}}, "make them sum to 100 %"),
+    ({"gender": {"female": 1.5, "male": -0.5}}, "between 0 and 100 %"),
+    ({"gender": {"female": float("nan"), "male": 0.5}}, "between 0 and 100 %"),
+    ({"gender": {"female": None, "male": 0.5}}, "between 0 and 100 %|numbers"),
+    ({"gender": {"female": "half", "male": 0.5}}, "numbers"),
+    ({"gender": {}}, "sum to 0.0 %")])
+def test_marginals_that_cannot_be_used(marginals, says):
+    with pytest.raises(TargetError, match=says):
+        TargetDistribution.from_marginals(marginals)
+
+
+@pytest.mark.parametrize(("names", "joint", "says"), [
+    (["gender"], [0.5, 0.25, 0.25], "shape"), (["gender", "age"], [0.5, 0.5], "shape"),
+    (["gender"], [0.5, 0.4], "sum to 90.0 %"), (["gender"], [1.2, -0.2], "between 0 and 100 %"),
+    (["gender", "gender"], [[0.5, 0], [0, 0.5]], "twice"), ([], [], "at least one")])
+def test_a_joint_table_that_cannot_be_used(names, joint, says):
+    with pytest.raises(TargetError, match=says):
+        TargetDistribution.from_joint(names, joint)
+
+
+def test_percentages_rounded_by_hand_are_accepted():
+    TargetDistribution.from_marginals({"race": {"wmelh": 0.3333, "asian": 0.3333, "black": 0.3333, "indian": 0.0}})

@@ -1,0 +1,207 @@
+"""An engine double: the same functions, seeded cartoon faces, a run in a second or two."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from safetensors.numpy import save_file
+
+from app.engine import Engine
+from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
+from fairness_core.gradient_lab.measure import GRADIENTS, LabSettings, LossPoint, ScalePoint
+from fairness_core.models.files import Licence
+from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.settings.attributes import load_attributes
+from fairness_core.settings.config import FinetuneConfig, LossWeights
+from fairness_core.settings.prompts import prompt_for
+
+SIZE = 128
+SKINS = ((236, 200, 170), (240, 208, 160), (110, 70, 45), (165, 115, 75))
+ADAPTER = Path("adapter") / "pytorch_lora_weights.safetensors"
+PLANTED = {"gender": (.2, .8), "race": (.7, .1, .1, .1), "age": (.6, .4)}
+FULLY_TRAINED = 12  # steps after which the double paints its target
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    name: str = "mini"
+    label: str = "Built-in portraits"
+
+
+@dataclass(frozen=True)
+class FakeEntry:
+    name: str
+    label: str
+    note: str
+    unavailable: str = ""
+    licence: Licence = Licence("Public Domain", "https://example.org/licence", "Anything goes.")
+    download_gb: float = 0.0
+    needs_download: bool = False
+
+
+@dataclass(frozen=True)
+class FakePreset:
+    name: str
+    label: str
+    description: str
+    seconds_per_step: float | None
+    config: FinetuneConfig
+    kind: str = "length"
+
+
+@dataclass
+class Recorder:
+    """What the double was asked to do, for tests to look at."""
+
+    trained: list[str] = field(default_factory=list)
+    compared: list[dict] = field(default_factory=list)
+
+
+def portrait(random: np.random.Generator, gender: int, race: int, age: int, scene: tuple[int, int, int]) -> np.ndarray:
+    """A cartoon: skin by race, long hair for female, grey for old. uint8 [128, 128, 3]."""
+    picture = Image.new("RGB", (SIZE, SIZE), scene)
+    draw = ImageDraw.Draw(picture)
+    hair = (170, 170, 170) if age else tuple(int(c) for c in random.integers(20, 90, 3))
+    draw.ellipse((20, 92, 108, 170), fill=tuple(255 - c for c in scene))
+    draw.rounded_rectangle((36, 18, 92, 100 if gender == 0 else 50), 24, fill=hair)
+    draw.ellipse((42, 28, 86, 88), fill=SKINS[race])
+    for x in (54, 74):
+        draw.ellipse((x - 3, 52, x + 3, 58), fill=(30, 30, 30))
+    draw.arc((54, 60, 74, 78), 20, 160, fill=(150, 60, 60), width=3)
+    return np.array(picture)
+
+
+def image_set(prompt: str, numbers: Sequence[int], seed: int, ratios: dict[str, Sequence[float]]) -> ImageSet:
+    """Faces whose attributes follow `ratios`; the draw depends on prompt, number and seed alone."""
+    images, found, boxes, probabilities = [], [], [], {name: [] for name in ratios}
+    for number in numbers:
+        random = np.random.default_rng([seed, number, *prompt.encode()])
+        scene = tuple(int(c) for c in np.random.default_rng(list(prompt.encode())).integers(60, 200, 3))
+        drawn = {}
+        for name, ratio in ratios.items():
+            drawn[name] = int(np.searchsorted(np.cumsum(ratio), random.random() * .999))
+            sharp = random.uniform(.75, .98)
+            p = np.full(len(ratio), (1 - sharp) / (len(ratio) - 1))
+            p[drawn[name]] = sharp
+            probabilities[name].append(p)
+        images.append(portrait(random, drawn["gender"], drawn["race"], drawn["age"], scene))
+        found.append(random.random() > .04)
+        boxes.append([42, 28, 86, 88])
+    return ImageSet(prompt, tuple(numbers), np.array(images), np.array(found), np.array(boxes, float),
+                    {name: np.array(p) for name, p in probabilities.items()})
+
+
+def fake_finetune(recorder: Recorder, seconds: float):
+    def finetune(model: FakeModel, config: FinetuneConfig, folder: Path,
+                 should_stop: Callable[[], bool] = lambda: False, resume: bool = False,
+                 should_save: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        if any("explode" in p for p in config.prompts):
+            raise RuntimeError("the gradient left the building")
+        recorder.trained.append(config.prompts[0])
+        state = folder / "checkpoint.json"
+        first = json.loads(state.read_text())["step"] if resume and state.exists() else 0
+        yield Started(first, config.steps)
+        random, step = np.random.default_rng(config.seed), first
+        for step in range(first + 1, config.steps + 1):
+            time.sleep(seconds)
+            left = float(np.exp(-step / 8))
+            yield StepDone(step, config.steps, seconds, config.prompts[step % len(config.prompts)],
+                           {"total": 2 * left + 1 + .1 * random.random(), "alignment": 1.5 * left,
+                            "semantics": .1 * (1 - left), "face": .3 * left},
+                           {name: .3 * left + .03 * random.random() for name in config.target().names},
+                           config.images_per_prompt, config.images_per_prompt - int(random.integers(0, 2)),
+                           "no face found in any image" if step == 3 else "")
+            if step % config.film_strip_every == 0 or step == 1:
+                ratios = mixed(min(step / FULLY_TRAINED, 1), shares(config))
+                yield FilmStrip(step, config.prompts[0],
+                                image_set(config.prompts[0], range(8), config.seed, ratios).images)
+            if step % config.checkpoint_every == 0 or should_save():
+                yield Saved(step, save(folder, step, config))
+            if should_stop():
+                break
+        yield Finished(step, "completed" if step == config.steps else "stopped", save(folder, step, config))
+    return finetune
+
+
+def save(folder: Path, step: int, config: FinetuneConfig) -> Path:
+    path = folder / ADAPTER
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint.json").write_text(json.dumps({"step": step, "marginals": shares(config)}))
+    save_file({"step": np.array([step])}, path)
+    return path
+
+
+def shares(config: FinetuneConfig) -> dict[str, dict[str, float]]:
+    target = config.target()
+    return {a.name: dict(zip(a.class_names, target.marginal(a.name).tolist())) for a in target.attributes}
+
+
+def mixed(progress: float, marginals: dict) -> dict[str, np.ndarray]:
+    """From the planted ratios to the target's."""
+    target = {name: list(classes.values()) for name, classes in marginals.items()}
+    return {name: (1 - progress) * np.array(planted) + progress * np.array(target.get(name, planted))
+            for name, planted in PLANTED.items()}
+
+
+def fake_compare(recorder: Recorder, seconds: float):
+    def compare(model: FakeModel, prompts: list[str], numbers: Sequence[int], seed: int, adapter: Path | None,
+                strength: float = 1.0, sampling_steps: int = 10, guidance_scale: float = 3.0,
+                should_stop: Callable[[], bool] = lambda: False) -> Iterator[PromptComparison]:
+        recorder.compared.append({"prompts": prompts, "numbers": tuple(numbers), "seed": seed, "strength": strength})
+        state = adapter.parent.parent / "checkpoint.json" if adapter else None
+        trained = json.loads(state.read_text()) if state and state.exists() else {"step": 0, "marginals": {}}
+        after = mixed(min(trained["step"] / FULLY_TRAINED, 1) * min(strength, 1), trained["marginals"])
+        for prompt in prompts:
+            if should_stop():
+                return
+            if "explode" in prompt:
+                raise RuntimeError("the gradient left the building")
+            time.sleep(seconds)
+            random = np.random.default_rng([seed, *prompt.encode()])
+            scores = random.uniform(.75, .95, (4, len(tuple(numbers))))
+            yield PromptComparison(prompt, "nurse" in prompt, image_set(prompt, numbers, seed, PLANTED),
+                                   image_set(prompt, numbers, seed, after),
+                                   scores[0] * .3, scores[1] * .3, scores[2], scores[3])
+    return compare
+
+
+def fake_lab(seconds: float):
+    def lab(model: FakeModel, settings: LabSettings, should_stop: Callable[[], bool]) -> Iterator[LossPoint | ScalePoint]:
+        for run in range(settings.noises):
+            slope = np.linspace(0, 1, settings.sampling_steps) + .01 * run
+            yield ScalePoint(run, np.arange(settings.sampling_steps)[::-1],
+                             {"naive": 10 ** (3 - 3 * slope), "adjusted": 1 + .1 * slope, "unscaled": 2 - slope})
+        for run in range(settings.runs):
+            for gradient, speed in zip(GRADIENTS, (.01, .3, .15)):
+                for step in range(settings.steps + 1):
+                    if should_stop():
+                        return
+                    time.sleep(seconds)
+                    yield LossPoint(gradient, run, step, float(np.exp(-speed * step)) + .01 * run)
+    return lab
+
+
+def fake_presets() -> list[FakePreset]:
+    config = FinetuneConfig(steps=12, images_per_prompt=8, checkpoint_every=5, losses=LossWeights())
+    return [FakePreset("mini-short", "Short", "Gender alone settles in this time.", .1, config),
+            FakePreset("mini-medium", "Medium", "Enough for several attributes at once.", .1,
+                       FinetuneConfig(steps=60, images_per_prompt=8)),
+            FakePreset("mini-long", "Long", "Small gains, steadier.", .1,
+                       FinetuneConfig(steps=600, images_per_prompt=8)),
+            FakePreset("mini-race", "Race", "Race to equal shares on two occupations.", None, FinetuneConfig(
+                steps=14, images_per_prompt=8, tune="tokens", prompts=tuple(map(prompt_for, ("chef", "judge"))),
+                marginals={"race": dict.fromkeys(("wmelh", "asian", "black", "indian"), .25)}), "experiment")]
+
+
+def fake_engine(seconds: float = .1, recorder: Recorder | None = None) -> Engine:
+    recorder = recorder or Recorder()
+    entries = [FakeEntry("mini", "Built-in portraits", "synthetic people, not photographs"),
+               FakeEntry("sd15", "Stable Diffusion 1.5", "photographs of the world",
+                         "needs 6 GB of GPU memory; this machine has none: use the built-in model")]
+    assert load_attributes().keys() == PLANTED.keys()
+    return Engine(lambda: entries, lambda name: FakeModel(name), fake_presets,
+                  fake_finetune(recorder, seconds), fake_compare(recorder, seconds), fake_lab(seconds))
