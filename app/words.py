@@ -31,7 +31,7 @@ ADVANCED = {
     "guidance_scale": "How strongly an image follows its prompt (classifier-free guidance).",
     "semantics": "Weight of keeping the picture as it was (image-semantics loss).",
     "face": "Weight of keeping faces real (face-realism loss).",
-    "confidence": "An image is moved only when its target class is at least this certain, 0 to 1.",
+    "confidence": "An image is moved only when its target class is at least this certain beyond what the target itself says, 0 to 1.",
     "seed": "The same seed and settings give the same run.",
 }
 TUNE = "The text encoder learns most with least; soft tokens are five learned words and leave every weight as it is."

@@ -101,7 +101,7 @@ def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: Ta
         labels[name] = torch.zeros(len(found), dtype=torch.long, device=found.device)
         applies[name] = torch.zeros_like(found)
         labels[name][rows] = torch.as_tensor(targets[name].labels, dtype=torch.long, device=found.device)
-        sure = targets[name].confidence >= weights.confidence - ROUNDING
+        sure = targets[name].certainty >= weights.confidence - ROUNDING
         applies[name][rows] = torch.as_tensor(sure, device=found.device)
     return labels, applies
 

@@ -8,6 +8,8 @@ from scipy.stats import binom
 
 from fairness_core.settings.attributes import TargetDistribution
 
+ROUNDING = 1e-9  # shares of a target that sums to 1
+
 
 class TransportError(ValueError):
     """Probabilities that cannot be matched to the target; the message says what is missing."""
@@ -18,10 +20,12 @@ class Targets:
     """Targets of n images for one attribute.
 
     soft: float [n, classes], the share of draws that give the image each class (q), rows sum to 1;
-    labels: int [n], its most frequent class (y); confidence: float [n] in (0, 1], that class's share (c).
+    shares: float [classes], the target's own; labels: int [n], each image's most frequent class (y);
+    confidence: float [n] in (0, 1], that class's share of the draws (c).
     """
 
     soft: np.ndarray
+    shares: np.ndarray
 
     @property
     def labels(self) -> np.ndarray:
@@ -30,6 +34,18 @@ class Targets:
     @property
     def confidence(self) -> np.ndarray:
         return self.soft.max(-1)
+
+    @property
+    def certainty(self) -> np.ndarray:
+        """float [n], at most 1: how sure the label is beyond what the target's shares alone say of it.
+
+        Equal to the confidence where all classes have equal shares. With shares of 75/25 draws that tell nothing of an
+        image give it the larger class with confidence .75: counted as sure, such labels would outnumber those of the
+        smaller class by more than the target asks for, and the finetune would overshoot.
+        """
+        equal, own = 1 / len(self.shares), self.shares[self.labels]
+        beyond = np.divide(self.confidence - own, 1 - own, out=np.ones_like(own), where=own < 1 - ROUNDING)
+        return equal + (1 - equal) * beyond
 
 
 def transport_targets(probabilities: dict[str, np.ndarray], target: TargetDistribution, *, draws: int = 100,
@@ -42,15 +58,20 @@ def transport_targets(probabilities: dict[str, np.ndarray], target: TargetDistri
     Raises TransportError without images, or for an attribute that is missing or has other classes.
     """
     controlled = check_probabilities(probabilities, target)
-    shape = target.joint.shape
+    ratios = np.asarray(target.joint) / np.sum(target.joint)
+    shape = ratios.shape
     if shape == (2,):
-        joint = binary_assignment(controlled[0][:, 1], float(target.joint[1] / target.joint.sum()))
+        joint = binary_assignment(controlled[0][:, 1], float(ratios[1]))
     else:
-        joint = sampled_assignment(joint_cost(controlled), target.joint.ravel(), draws, rng)
+        joint = sampled_assignment(joint_cost(controlled), ratios.ravel(), draws, rng)
     joint = joint.reshape(-1, *shape)
-    axes = range(1, joint.ndim)
-    return {name: Targets(joint.sum(axis=tuple(other for other in axes if other != axis)))
-            for axis, name in zip(axes, target.names)}
+    return {name: Targets(marginal(joint, axis), marginal(ratios[None], axis)[0])
+            for axis, name in enumerate(target.names, 1)}
+
+
+def marginal(joint: np.ndarray, axis: int) -> np.ndarray:
+    """[n, classes of one attribute] of shares [n, classes of the first, of the second, ...]; axis: the attribute's."""
+    return joint.sum(axis=tuple(other for other in range(1, joint.ndim) if other != axis))
 
 
 def binary_assignment(second: np.ndarray, ratio: float) -> np.ndarray:
@@ -68,7 +89,7 @@ def binary_assignment(second: np.ndarray, ratio: float) -> np.ndarray:
 def sampled_assignment(cost: np.ndarray, ratios: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """q [n, joint classes], estimated by `draws` draws of n labels; cost [n, joint classes], ratios [joint classes]."""
     n, classes = cost.shape
-    drawn, times = np.unique(rng.multinomial(n, ratios / ratios.sum(), size=draws), axis=0, return_counts=True)
+    drawn, times = np.unique(rng.multinomial(n, ratios, size=draws), axis=0, return_counts=True)
     shares = np.zeros((n, classes))
     for counts, weight in zip(drawn, times):
         shares[np.arange(n), assign(cost, counts)] += weight / draws

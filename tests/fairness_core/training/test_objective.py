@@ -172,7 +172,7 @@ def test_transport_asks_the_least_sure_to_change():
 def test_a_confidence_that_is_the_limit_but_for_rounding_counts(monkeypatch):
     share = sum([0.1] * 8)
     assert share < 0.8
-    monkeypatch.setattr(objective, "transport_targets", lambda *_a, **_k: {"gender": Targets(np.array([[share, 1 - share]]))})
+    monkeypatch.setattr(objective, "transport_targets", lambda *_a, **_k: {"gender": Targets(np.array([[share, 1 - share]]), np.array([.5, .5]))})
     probabilities = {"gender": torch.tensor([[0.5, 0.5]])}
     _, applies = transport_labels(probabilities, torch.tensor([True]), parity("gender"), LossWeights(), rng())
     assert applies["gender"].item()

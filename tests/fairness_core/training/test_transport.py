@@ -6,8 +6,8 @@ import ot
 import pytest
 
 from fairness_core.settings.attributes import TargetDistribution, load_attributes, parity
-from fairness_core.training.transport import (TransportError, assign, binary_assignment, joint_cost, sampled_assignment,
-                                              transport_targets)
+from fairness_core.training.transport import (Targets, TransportError, assign, binary_assignment, joint_cost,
+                                              sampled_assignment, transport_targets)
 
 
 def random_probabilities(n: int, *sizes: int, seed: int = 0) -> list[np.ndarray]:
@@ -163,6 +163,39 @@ def test_one_image_gets_the_target_itself():
     sampled = transport_targets(alone, joint, draws=20000, rng=rng())
     np.testing.assert_allclose(sampled["gender"].soft, [[0.5, 0.5]], atol=0.02)
     np.testing.assert_allclose(sampled["age"].soft, [[0.4, 0.6]], atol=0.02)
+
+
+def test_certainty_is_the_confidence_where_classes_have_equal_shares():
+    target = parity("gender", "race")
+    found = transport_targets(dict(zip(("gender", "race"), random_probabilities(12, 2, 4))), target, rng=rng())
+    for targets in found.values():
+        np.testing.assert_allclose(targets.certainty, targets.confidence)
+
+
+def test_draws_that_say_no_more_than_the_target_are_not_certain():
+    soft = np.array([[.75, .25], [.9, .1], [.3, .7], [1, 0]])
+    found = Targets(soft, np.array([.75, .25]))
+    np.testing.assert_allclose(found.certainty, [.5, .8, .8, 1])
+    assert Targets(np.array([[1.0, 0.0]]), np.array([1.0, 0.0])).certainty == [1]
+
+
+@pytest.mark.parametrize("young, images", [(.5, 8), (.6, 8), (.75, 8), (.9, 24)])
+def test_the_labels_that_count_follow_an_uneven_target(young, images):
+    """Three attributes, as many old ones as asked: so many of the labels that are sure say old as well.
+    By the confidence alone, which knows nothing of the target's shares, 16 % of eight images' did where 25 % were asked for."""
+    target = TargetDistribution.from_marginals({
+        "gender": {"female": 0.5, "male": 0.5}, "race": dict.fromkeys(("wmelh", "asian", "black", "indian"), 0.25),
+        "age": {"young": young, "old": 1 - young}})
+    draw, counts = rng(5), np.zeros(2)
+    for _ in range(150):
+        seen = {}
+        for name in target.names:
+            ratios = target.marginal(name)
+            unsure = draw.uniform(0, .1, (images, 1))
+            seen[name] = (1 - unsure) * np.eye(len(ratios))[draw.choice(len(ratios), images, p=ratios)] + unsure / len(ratios)
+        found = transport_targets(seen, target, draws=100, rng=draw)["age"]
+        counts += np.bincount(found.labels[found.certainty >= .6], minlength=2)
+    assert counts[1] / counts.sum() == pytest.approx(1 - young, abs=.03), counts
 
 
 @pytest.mark.parametrize("probabilities, message", [
