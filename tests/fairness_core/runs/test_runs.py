@@ -8,11 +8,11 @@ import pytest
 from helpers.runs import CONFIG, comparison, portraits
 
 from fairness_core.about import About
+from fairness_core.adapters.files import LORA_FILE, TOKENS_FILE
 from fairness_core.events import FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.results import PromptComparison
-from fairness_core.runs import (ADAPTER_NAME, RunError, RunFolder, append_event, bundle, load_comparisons, new_run_id,
-                                read_about, read_config, read_events, run_path, save_about, save_comparisons,
-                                save_config)
+from fairness_core.runs import (RunError, RunFolder, append_event, bundle, load_comparisons, new_run_id, read_about,
+                                read_config, read_events, run_path, save_about, save_comparisons, save_config)
 
 STEP = StepDone(1, 30, 6.25, "a nurse", {"total": 1 / 3, "face": float("nan")}, {"gender": 0.1}, 16, 15)
 
@@ -207,14 +207,13 @@ def test_bundle_holds_what_is_needed_to_use_and_judge_the_adapter(folder):
     folder.adapter.write_bytes(b"weights")
     save_comparisons(folder, [comparison()])
     with ZipFile(bundle(folder)) as archive:
-        assert set(archive.namelist()) == {ADAPTER_NAME, "config.yaml", "metrics.csv", "report.html", "README.md"}
-        assert archive.read(ADAPTER_NAME) == b"weights"
+        assert set(archive.namelist()) == {LORA_FILE, "config.yaml", "metrics.csv", "report.html", "README.md"}
+        assert archive.read(LORA_FILE) == b"weights"
         assert archive.read("metrics.csv").count(b"\n") > 1
 
 
 def test_the_adapter_is_found_under_the_names_it_is_saved_under(folder):
-    from fairness_core.adapters.files import LORA_FILE, TOKENS_FILE
-    assert folder.adapter.name == LORA_FILE == ADAPTER_NAME
+    assert folder.adapter.name == LORA_FILE
     folder.adapter.parent.mkdir(parents=True)
     folder.adapter.with_name(TOKENS_FILE).write_bytes(b"tokens")
     assert folder.adapter.name == TOKENS_FILE
