@@ -15,6 +15,7 @@ from fairness_core import runs
 
 log = logging.getLogger(__name__)
 
+
 class HubPart:
     def __init__(self, desk: Desk):
         self.desk = desk

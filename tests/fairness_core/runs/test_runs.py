@@ -103,6 +103,15 @@ def test_values_that_are_not_finite_and_numpy_scalars_round_trip(folder):
     assert np.isnan(read.losses["face"]) and read.losses["total"] == 1 / 3 and read.distance == {"gender": 0.25}
 
 
+def test_events_are_json_for_every_reader_and_those_written_before_still_load(folder):
+    append_event(folder, replace(STEP, distance={"gender": float("inf")}))
+    text = folder.events.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["losses"]["face"] is None
+    assert np.isnan(read_events(folder)[0].distance["gender"])
+    folder.events.write_text(text.replace("null", "NaN"))
+    assert np.isnan(read_events(folder)[0].losses["face"])
+
+
 def test_a_moved_run_finds_its_adapter(folder, tmp_path):
     append_event(folder, Saved(10, folder.adapter))
     moved = RunFolder(folder.path.rename(tmp_path / "elsewhere"))
@@ -146,6 +155,16 @@ def test_comparisons_round_trip(folder):
     assert len(loaded) == 2
     for a, b in zip(saved, loaded):
         assert_same(a, b)
+
+
+def test_comparisons_with_nan_are_json_for_every_reader_and_those_written_before_still_load(folder):
+    nothing = replace(comparison(3), dino=np.array([np.nan, .5, .25], np.float32))
+    save_comparisons(folder, [nothing])
+    text = folder.comparisons.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)[0]["dino"]["values"] == [None, .5, .25]
+    assert_same(nothing, load_comparisons(folder)[0])
+    folder.comparisons.write_text(text.replace("null", "NaN"))
+    assert_same(nothing, load_comparisons(folder)[0])
 
 
 def test_saving_again_leaves_no_old_images(folder):
