@@ -44,7 +44,7 @@ class HubPart:
         try:
             address = runs.push(runs.RunFolder(self.desk.runner.view(values["run"]).folder), values["hub_name"], token,
                                 bool(values["hub_private"]))
-        except Exception as error:
+        except Exception as error:  # whatever it is, the page must hear of it and lose the token
             return {"hub_token": "", "hub_note": banner(failure(error, token))}
         link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'
         return {"hub_token": "", "hub_note": f'<div class="note" role="status">Published: {link}</div>'}
