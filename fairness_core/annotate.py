@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fairness_core.results import ImageSet
-from fairness_core.settings.attributes import Attribute, AttributeClass, load_attributes
+from fairness_core.settings.attributes import Attribute, AttributeClass, known_attribute
 
 DEFAULT_SIZE = 256
 PANEL, TRACK, INK, FAINT_INK, SHADE = "#f6f6f4", "#e1e2df", "#1b1c1e", "#63666a", (20, 21, 23)
@@ -84,13 +84,6 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int, gap: int = 4) -> n
     for i, image in enumerate(images):
         paper.paste(Image.fromarray(image), (i % columns * (width + gap), i // columns * (height + gap)))
     return np.asarray(paper)
-
-
-def known_attribute(name: str) -> Attribute:
-    known = load_attributes()
-    if name not in known:
-        raise ValueError(f"Unknown attribute {name!r}: choose among {', '.join(known)}.")
-    return known[name]
 
 
 def confidences(attribute: Attribute, probabilities: dict[str, np.ndarray]) -> np.ndarray:

@@ -4,10 +4,13 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from fairness_core.commands.parser import COMMANDS, build_parser
+from fairness_core.report import model_card
+from fairness_core.runs import RunFolder, read_about, read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -51,6 +54,21 @@ def test_the_engine_example_works(tmp_path, monkeypatch, capsys):
         example = example.replace(long, short)
     exec(compile(example, "README.md", "exec"), {})
     assert "of the images would have to change class" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["README", "model card"])
+def test_the_adapter_example_works(where, monkeypatch):
+    """As written, but for the folders, with the built-in model as it is shipped: parts of it in half precision."""
+    run = RunFolder(ROOT / "assets" / "recorded" / "mini-short")
+    text = README if where == "README" else model_card(read_config(run), [], read_about(run))
+    [example] = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if "load_lora_weights" in code]
+    example = example.replace("assets/mini", str(ROOT / "assets" / "mini")).replace("runs/<id>/adapter", ".")
+    monkeypatch.chdir(run.adapter.parent)
+    names: dict = {}
+    exec(compile(example, where, "exec"), names)
+    picture = np.asarray(names["image"])
+    assert picture.shape == (128, 128, 3) and picture.std() > 20
 
 
 def test_commands_are_understood():

@@ -90,7 +90,7 @@ def add_endpoints(runner: JobRunner, desk: Desk) -> None:
             wait_seconds: How long to wait for the result; afterwards ask /status with the job_id of the answer.
 
         Returns:
-            job_id, state and results: per prompt the frequencies before and after, CLIP and DINO similarities; a table; and a verdict per controlled attribute.
+            job_id, state and results: per prompt the frequencies before and after with their 95 % intervals, CLIP and DINO similarities; a table; and a verdict per controlled attribute.
         """
         with readable_errors():
             asked = compare_request(runner, desk, prompts, images, seed, job_id, model, strength)

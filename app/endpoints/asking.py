@@ -9,11 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.html import measures
 from app.jobs.files import JobRequest, JobView
 from app.jobs.runner import JobRunner
 from app.requests import settings
 from app.rooms.desk import Desk
+from fairness_core.report import results_record
+from fairness_core.strict_json import without_nan
 
 POLL_SECONDS, LONGEST_WAIT = .25, 600
 
@@ -64,8 +65,8 @@ async def finished(runner: JobRunner, asked: JobRequest, wait_seconds: float) ->
 
 def events(view: JobView, after: int) -> list[dict]:
     """The finetune's steps after one of them, oldest first; none when it is negative."""
-    return [asdict(step) for step in view.steps if 0 <= after < step.step]
+    return [without_nan(asdict(step)) for step in view.steps if 0 <= after < step.step]
 
 
 def results(view: JobView) -> dict:
-    return measures.results_record(view.comparisons, view.request.config) if view.comparisons else {}
+    return results_record(view.comparisons, view.request.config) if view.comparisons else {}

@@ -1,7 +1,5 @@
 """The endpoints that judge and hand on: /audit and /report."""
 
-import json
-
 import gradio as gr
 
 from app.endpoints.asking import compare_request, finished, readable_errors, results
@@ -12,9 +10,10 @@ from app.requests import settings
 from app.rooms.desk import Desk
 from app.targets.sliders import marginals
 from fairness_core import runs
-from fairness_core.metrics.audit import audit as judge
+from fairness_core.metrics.audit import audit as audit_images
 from fairness_core.report import metrics_table, model_card, to_csv, to_html
 from fairness_core.settings.attributes import TargetDistribution
+from fairness_core.strict_json import to_json
 
 FORMATS = ("json", "csv", "html", "card")
 
@@ -48,7 +47,7 @@ def add_audit_endpoints(runner: JobRunner, desk: Desk) -> None:
             else:
                 view = compared(job_id)
                 target = target_of(targets, view)
-            told = {} if view.is_active else judge([c.tuned for c in view.comparisons], target, float(tolerance))
+            told = {} if view.is_active else audit_images([c.tuned for c in view.comparisons], target, float(tolerance))
             return render.status_record(view) | {"audit": told and told.to_plain()}
 
     def report(job_id: str, format: str = "json") -> str:
@@ -69,7 +68,7 @@ def add_audit_endpoints(runner: JobRunner, desk: Desk) -> None:
             about = runs.read_about(runs.RunFolder(view.folder))
             match format:
                 case "json":
-                    return json.dumps({"job_id": job_id, "images": view.request.images} | results(view))
+                    return to_json({"job_id": job_id, "images": view.request.images} | results(view))
                 case "csv":
                     return to_csv(metrics_table(comparisons, config.target(), config.own_targets()))
                 case "html":

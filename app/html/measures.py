@@ -6,8 +6,8 @@ import numpy as np
 
 from app.text import plain
 from fairness_core import runs
-from fairness_core.metrics import Verdict, summarise, verdict
-from fairness_core.report import metrics_table
+from fairness_core.metrics import Verdict
+from fairness_core.report.record import results_table
 from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import TargetError, load_attributes
 from fairness_core.settings.config import FinetuneConfig
@@ -31,20 +31,6 @@ def target_share(config: FinetuneConfig, attribute: str, class_name: str,
         return {prompt: float(config.target(prompt).marginal(attribute)[index]) for prompt in prompts}
     except (TargetError, KeyError):
         return None
-
-
-def judge(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict[str, Verdict]:
-    """One verdict on the debiased pictures for each controlled attribute that could be measured."""
-    try:
-        target = config.target()
-    except TargetError:
-        return {}
-    tuned = [c.tuned for c in comparisons if c.tuned.found.any()]
-    if not tuned:
-        return {}
-    summaries = {name: summarise(tuned, name, {s.prompt: config.target(s.prompt).marginal(name) for s in tuned})
-                 for name in target.names}
-    return {name: verdict(found.counts, found.references) for name, found in summaries.items()}
 
 
 def verdicts(judged: dict[str, Verdict]) -> str:
@@ -73,7 +59,7 @@ def table(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> st
 
     An attribute that is not controlled has one line, over all prompts.
     """
-    measured = [row for row in rows(comparisons, config) if row["controlled"] or row["group"] == "all"]
+    measured = [row for row in results_table(comparisons, config) if row["controlled"] or row["group"] == "all"]
     if not measured:
         return '<div class="note">No target, so there is no bias to measure against.</div>'
     heads = "".join(f'<th scope="col"><abbr title="{told}">{term}</abbr> before</th><th scope="col">after</th>'
@@ -89,14 +75,6 @@ def kept(row: dict) -> str:
     return (f'<p class="kept">What stayed: <strong>CLIP-I {figure(row["clip_image"])}</strong>, <strong>DINO '
             f'{figure(row["dino"])}</strong> (original against debiased, same noise); CLIP-T '
             f'{figure(row["clip_text_before"])} before, {figure(row["clip_text_after"])} after.</p>')
-
-
-def rows(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> list[dict]:
-    """The engine's table as plain data; none without a target."""
-    try:
-        return metrics_table(comparisons, config.target(), config.own_targets())
-    except TargetError:
-        return []
 
 
 def row_html(row: dict) -> str:
@@ -136,31 +114,3 @@ def where_and_when(folder: runs.RunFolder) -> str:
     """ " on <machine>, <date>" of a recorded run, as far as it is known."""
     about = runs.read_about(folder)
     return "".join([f" on {about.machine}" if about.machine else "", f", {about.date[:10]}" if about.date else ""])
-
-
-def results_record(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict:
-    """The comparison as JSON-ready data, for the /compare endpoint."""
-    prompts = []
-    for c in comparisons:
-        entry = {"prompt": c.prompt, "held_out": bool(c.held_out), "images": len(c.original.numbers)}
-        for side, images in (("before", c.original), ("after", c.tuned)):
-            entry[side] = {"faces": int(images.found.sum()), "frequencies": frequencies(images)}
-        entry |= {"clip_text_before": mean(c.clip_text_original), "clip_text_after": mean(c.clip_text_tuned),
-                  "clip_image": mean(c.clip_image), "dino": mean(c.dino)}
-        prompts.append(entry)
-    judged = {name: {"status": v.status, "sentence": v.sentence, "images_needed": v.images_needed}
-              for name, v in judge(comparisons, config).items()}
-    return {"prompts": prompts, "table": rows(comparisons, config), "verdicts": judged}
-
-
-def frequencies(images) -> dict[str, dict[str, float]]:
-    """attribute -> class -> share of the faces; empty without a face."""
-    known = load_attributes()
-    faces = int(images.found.sum())
-    return {name: {c: float((images.labels(name) == i).sum() / faces) for i, c in enumerate(known[name].class_names)}
-            for name in images.probabilities if name in known} if faces else {}
-
-
-def mean(values: np.ndarray) -> float | None:
-    finite = np.asarray(values)[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else None

@@ -12,6 +12,7 @@ from fairness_core.about import About
 from fairness_core.plots import concept_name
 from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
+from fairness_core.strict_json import without_nan
 
 KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", "check": "Must not move", "lab": "Gradient lab"}
 STATE_WORDS = {
@@ -193,8 +194,8 @@ def status_record(view: JobView) -> dict:
     return {
         "job_id": view.job_id, "kind": view.request.kind, "state": view.state, "phase": view.phase,
         "position": view.position, "step": view.step, "total_steps": view.total_steps,
-        "losses": view.steps[-1].losses if view.steps else {},
-        "distance": view.steps[-1].distance if view.steps else {},
+        "losses": without_nan(view.steps[-1].losses) if view.steps else {},
+        "distance": without_nan(view.steps[-1].distance) if view.steps else {},
         "seconds_left": time_left(view) if view.state == jobs.RUNNING else None,
         "prompts_compared": len(view.comparisons), "prompts_to_compare": len(view.request.compare_prompts),
         "error": view.failure.what if view.failure else "", "message": status_words(view)}

@@ -16,6 +16,7 @@ from fairness_core.files import write_atomically
 from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import Correction, load_corrections
 from fairness_core.settings.config import FinetuneConfig, from_plain, to_plain
+from fairness_core.strict_json import to_json
 
 QUEUED, RUNNING = "queued", "running"
 FINISHED, STOPPED, CANCELLED, FAILED, INTERRUPTED = "finished", "stopped", "cancelled", "failed", "interrupted"
@@ -213,7 +214,7 @@ def save_state(job: Job) -> None:
 
 
 def write_json(path: Path, data: dict) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(data, indent=1)))
+    write_atomically(path, lambda temporary: temporary.write_text(to_json(data, indent=1)))
 
 
 def tell_about(job: Job, seconds: float) -> None:

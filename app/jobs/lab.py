@@ -10,6 +10,7 @@ import numpy as np
 
 from app.jobs.files import Job, JobRequest
 from fairness_core.gradient_lab.points import LabSettings, LossPoint, ScalePoint
+from fairness_core.strict_json import to_json, with_nan
 
 LAB, POINTS_FILE = "lab", "lab.jsonl"
 Point = LossPoint | ScalePoint
@@ -30,7 +31,7 @@ def run_lab(lab: Callable[..., Iterator[Point]], model: Any, job: Job) -> None:
     path.unlink(missing_ok=True)
     with path.open("a") as file:
         for point in lab(model, lab_settings(job.request), job.stop.is_set):
-            file.write(json.dumps(point_data(point)) + "\n")
+            file.write(to_json(point_data(point)) + "\n")
             file.flush()
 
 
@@ -45,7 +46,7 @@ def load_points(folder: Path) -> tuple[list[LossPoint], list[ScalePoint]]:
     """What the job has measured so far; a line that is still being written is left out."""
     path = folder / POINTS_FILE
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    data = [json.loads(line) for line in lines]
+    data = [with_nan(json.loads(line)) for line in lines]
     losses = [LossPoint(**d) for d in data if "loss" in d]
     scales = [ScalePoint(d["run"], np.array(d["timesteps"]), {n: np.array(v) for n, v in d["scales"].items()})
               for d in data if "scales" in d]

@@ -16,6 +16,7 @@ from app.rooms.pair import PairPart
 from app.theme import ENLARGE
 from fairness_core import runs
 from fairness_core.plots import distribution_plot, outcome_bars
+from fairness_core.report.record import verdicts
 from fairness_core.settings.attributes import load_attributes
 
 SORTS = [("Name", "name"), ("Before", "before"), ("After", "after")]
@@ -97,7 +98,7 @@ class CompareRoom:
             "empty": Piece(False, lambda: gr.update(visible=False)),
             "compare": Piece(True, lambda: gr.update(visible=True)),
             "origin": Piece(origin, lambda: origin),
-            "verdict": Piece(which, lambda: measures.verdicts(measures.judge(comparisons, shown.request.config))),
+            "verdict": Piece(which, lambda: measures.verdicts(verdicts(comparisons, shown.request.config))),
             "prompt": Piece((which, chosen.prompt), lambda: gr.update(
                 choices=render.prompt_choices(comparisons), value=chosen.prompt)),
             "pairs": Piece((which, chosen.prompt, tuple(bars)), lambda: pictures.pairs(chosen, bars)),

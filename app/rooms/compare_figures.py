@@ -10,8 +10,9 @@ from app.html.measures import attribute_label
 from app.jobs.files import JobView
 from fairness_core.plots import joint_heatmap
 from fairness_core.report.html import joint_frequencies
+from fairness_core.report.record import target_if_any
 from fairness_core.results import PromptComparison
-from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
+from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig
 
 
@@ -21,16 +22,9 @@ def identity(shown: JobView) -> tuple:
             shown.corrections)
 
 
-def target_of(config: FinetuneConfig) -> TargetDistribution | None:
-    try:
-        return config.target()
-    except TargetError:
-        return None
-
-
 def marginal_target(config: FinetuneConfig, attribute: str) -> np.ndarray | None:
     """The target of one attribute [classes]; None when it is not controlled."""
-    target = target_of(config)
+    target = target_if_any(config)
     return target.marginal(attribute) if target and attribute in target.names else None
 
 
@@ -41,7 +35,7 @@ def attribute_pairs() -> list[tuple[str, str]]:
 
 def joint_target(config: FinetuneConfig, names: Sequence[str]) -> np.ndarray | None:
     """The target of two attributes together, in that order; None unless both are controlled."""
-    target = target_of(config)
+    target = target_if_any(config)
     if target is None or not set(names) <= set(target.names):
         return None
     others = tuple(i for i, name in enumerate(target.names) if name not in names)

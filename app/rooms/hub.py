@@ -1,5 +1,8 @@
 """Publishing a run on the Hugging Face hub with the visitor's own token, which is used once and kept nowhere."""
 
+import logging
+import traceback
+
 import gradio as gr
 
 from app import words
@@ -9,6 +12,8 @@ from app.page import Page, Updates, Values
 from app.rooms.desk import Desk
 from app.text import plain
 from fairness_core import runs
+
+log = logging.getLogger(__name__)
 
 
 class HubPart:
@@ -34,12 +39,13 @@ class HubPart:
                 show_progress="minimal", show_progress_on=[page["hub_note"]], trigger_mode="once")
 
     def push(self, values: Values) -> Updates:
-        """Whatever comes of it, the token leaves the page."""
+        """Whatever comes of it, the token leaves the page, and neither the page nor the log shows it."""
+        token = str(values["hub_token"] or "").strip()
         try:
-            address = runs.push(runs.RunFolder(self.desk.runner.view(values["run"]).folder), values["hub_name"],
-                                values["hub_token"], bool(values["hub_private"]))
-        except (ValueError, OSError) as error:
-            return {"hub_token": "", "hub_note": banner(Failure(str(error), "Nothing was changed here."))}
+            address = runs.push(runs.RunFolder(self.desk.runner.view(values["run"]).folder), values["hub_name"], token,
+                                bool(values["hub_private"]))
+        except Exception as error:  # whatever it is, the page must hear of it and lose the token
+            return {"hub_token": "", "hub_note": banner(failure(error, token))}
         link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'
         return {"hub_token": "", "hub_note": f'<div class="note" role="status">Published: {link}</div>'}
 
@@ -48,3 +54,17 @@ class HubPart:
         config = view.request.config
         return {"hub": gr.update(visible=view.adapter is not None and bool(config.marginals or config.joint)),
                 "hub_note": "", "hub_token": ""}
+
+
+def failure(error: Exception, token: str) -> Failure:
+    """What stood in the way of publishing, in words for people; what nobody foresaw goes to the log as well."""
+    todo = "Nothing was changed here."
+    if isinstance(error, ValueError | OSError):
+        return Failure(without(token, str(error)), todo)
+    log.error("publishing failed: %s", without(token, "".join(traceback.format_exception(error))))
+    told = without(token, f"{type(error).__name__}: {error}")
+    return Failure(f"Publishing failed: {told}", f"{todo} Try again; if it happens again, report it with the server's log.")
+
+
+def without(token: str, text: str) -> str:
+    return text.replace(token, "…") if token else text

@@ -11,6 +11,7 @@ from app.jobs.files import JobError, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
+from fairness_core.report.record import verdicts
 from fairness_core.settings.prompts import load_concepts
 
 MOST_AT_ONCE = 64
@@ -58,7 +59,7 @@ class MorePart:
         """How many more images the button paints; none when the verdicts are clear, or while some are being painted."""
         if shown.is_active:
             return 0
-        told = measures.images_wanted(measures.judge(shown.comparisons, shown.request.config))
+        told = measures.images_wanted(verdicts(shown.comparisons, shown.request.config))
         return min(told, MOST_AT_ONCE, settings.MOST_IMAGES - shown.request.images)
 
     def rerender(self, values: Values) -> Updates:

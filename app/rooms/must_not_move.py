@@ -13,7 +13,7 @@ from app.requests import settings
 from app.rooms.desk import Desk
 from app.text import plain
 from app.theme import ENLARGE
-from fairness_core.metrics.must_not_move import Moved, Share, load_panel, what_moved
+from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
 from fairness_core.plots import concept_name
 from fairness_core.settings.attributes import load_attributes
 
@@ -133,7 +133,7 @@ def named_words(named: dict[str, str]) -> str:
     return ", ".join(labels) or "no person"
 
 
-def share_text(share: Share) -> str:
+def share_text(share: Proportion) -> str:
     if share.frequency is None:
         return "no face"
     return f"{share.frequency:.0%} of {share.n}<br><small>{share.low:.0%} to {share.high:.0%}</small>"

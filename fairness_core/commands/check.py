@@ -1,6 +1,5 @@
 """check: what a finetune should have left alone, the page's "Must not move" in a terminal."""
 
-import json
 from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
@@ -8,10 +7,11 @@ from pathlib import Path
 from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, stoppable
 from fairness_core.commands.evaluate import measure, what_to_measure
 from fairness_core.files import write_atomically
-from fairness_core.metrics.must_not_move import Moved, Share, load_panel, what_moved
+from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
 from fairness_core.models.loading import load_model
 from fairness_core.report import markdown_table
 from fairness_core.report.table import figure_text
+from fairness_core.strict_json import to_json
 
 HEADER = ("Prompt", "Agree before", "Agree after", "Lost", "Won", "p", "CLIP-I", "Told")
 
@@ -37,9 +37,9 @@ def cells(result: Moved) -> list[str]:
             str(result.gained), figure_text(result.p_value), figure_text(result.clip_image), result.status]
 
 
-def share_text(share: Share) -> str:
+def share_text(share: Proportion) -> str:
     return "no face" if share.frequency is None else f"{share.count}/{share.n} [{share.low:.2f}, {share.high:.2f}]"
 
 
 def write(path: Path, results: list[Moved]) -> None:
-    path.write_text(json.dumps([asdict(result) for result in results], indent=1))
+    path.write_text(to_json([asdict(result) for result in results], indent=1))

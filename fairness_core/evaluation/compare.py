@@ -13,28 +13,43 @@ from fairness_core.adapters.soft_tokens import reserved_tokens
 from fairness_core.critics import Critics
 from fairness_core.critics.faces import crop_for
 from fairness_core.evaluation.originals import Look, Originals
-from fairness_core.models.loading import Model
+from fairness_core.models.loading import Model, ModelError
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import check_prompt, decode, denoise, draw_noise, to_uint8
 from fairness_core.settings.prompts import is_held_out
 
-IMAGES_PER_BATCH = 20
+PAINTED_AT_ONCE = 20
 
 
 @torch.no_grad()
 def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int,
           guidance_scale: float) -> Tensor:
-    """Images float32 [n, 3, h, w] of one prompt by the model as it is; the noise depends on seed, prompt, number."""
+    """Images float32 [n, 3, h, w] of one prompt by the model as it is; the noise depends on seed, prompt, number.
+
+    Raises ModelError where a picture holds values that are not finite.
+    """
     images = []
     with model.autocast():
         conditioning = condition(model, prompt, guidance_scale)
-        at_once = model.memory.images_at_once or IMAGES_PER_BATCH
+        at_once = model.memory.images_at_once or PAINTED_AT_ONCE
         for first in range(0, len(numbers), at_once):
             noise = draw_noise(prompt, numbers[first:first + at_once], seed, model.latent_shape).to(model.device)
             latents = denoise(model.unet, model.scheduler, noise, conditioning, sampling_steps).latents
             images.append(decode(model.vae, latents))
-    return torch.cat(images)
+    return checked_pictures(torch.cat(images), prompt, model)
+
+
+def checked_pictures(images: Tensor, prompt: str, model: Model) -> Tensor:
+    """Images [n, 3, h, w] as they are. Raises ModelError where some hold NaN or infinity, which would be shown black."""
+    broken = int((~images.isfinite().flatten(1).all(1)).sum())
+    if broken:
+        raise ModelError(
+            f"{broken} of {len(images)} pictures of “{prompt}” hold values that are not numbers, so there is nothing to "
+            "see: choose a lower strength of the adapter, or train it with a lower learning rate. If the original model "
+            f"paints so too, {model.label} overflows in {str(model.precision).removeprefix('torch.')} or its files are "
+            "damaged: use another model.")
+    return images
 
 
 @torch.no_grad()
@@ -57,7 +72,8 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
 
     strength: 0 (original) to 1.5. finetuned_on: the prompts the adapter was trained on; without them the concepts
     file says what is held out. originals: this model's, where other adapters or strengths are compared too.
-    Raises PromptError, AdapterError or ValueError (no image numbers) before the first comparison.
+    Raises PromptError, AdapterError or ValueError (no image numbers) before the first comparison, and ModelError for
+    pictures that hold values that are not finite.
     """
     if not len(numbers):
         raise ValueError("There is nothing to compare: ask for at least one image.")

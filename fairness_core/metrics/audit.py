@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from fairness_core.metrics import MeanOverPrompts, PromptSummary, resampled_images, sampling_floor, summarise, verdict
+from fairness_core.metrics import (MeanOverPrompts, PromptSummary, Verdict, resampled_images, sampling_floor, summarise,
+                                   verdict)
+from fairness_core.metrics.verdicts import more_images
 from fairness_core.results import ImageSet
 from fairness_core.settings.attributes import Attribute, TargetDistribution
 
@@ -29,7 +31,8 @@ class PromptAudit:
     """One prompt and attribute. Frequencies and their Wilson intervals (low, high) are in the order of the classes.
 
     status: "pass", "fail" or "cannot tell". distance in [0, 1] with a bootstrap interval, None without a face;
-    floor: what a perfect model scores with as many faces. images_needed: how many more would tell, else 0.
+    floor: what a perfect model scores with as many faces. images_needed: how many more would tell (the sentence says
+    where even so many may not), else 0.
     """
 
     prompt: str
@@ -131,7 +134,7 @@ def audit_attributes(image_sets: Sequence[ImageSet], attributes: Sequence[Attrib
     mean: MeanOverPrompts = summary.distance
     return AttributeAudit(
         " x ".join(names), status=STATUS[told.status],
-        sentence=sentence(STATUS[told.status], mean.mean, tolerance, needed, "images a prompt"),
+        sentence=sentence(told, mean.mean, tolerance, needed, " a prompt"),
         distance=mean.mean, distance_low=mean.low, distance_high=mean.high, floor=mean.floor, images_needed=needed, **counted)
 
 
@@ -143,10 +146,10 @@ def audit_prompt(images: ImageSet, names: tuple[str, ...], ratios: np.ndarray, t
                            None, None, None, None, 0)
     one: PromptSummary = summarise([images], names, ratios).prompts[0]
     told = verdict(one.counts, ratios, tolerance, confidence)
-    status, needed = STATUS[told.status], scaled(told.images_needed, total, one.faces)
+    needed = scaled(told.images_needed, total, one.faces)
     low, high = resampled_images(one, "distance", np.ravel(ratios), confidence)
     return PromptAudit(
-        images.prompt, status, sentence(status, one.distance, tolerance, needed, "images"), total, one.faces,
+        images.prompt, STATUS[told.status], sentence(told, one.distance, tolerance, needed), total, one.faces,
         plain(one.frequencies), plain(one.low), plain(one.high), one.distance, low, high,
         sampling_floor(ratios, one.faces), needed)
 
@@ -156,9 +159,12 @@ def scaled(faces_needed: int, images: int, faces: int) -> int:
     return math.ceil(faces_needed * images / faces)
 
 
-def sentence(status: str, distance: float, tolerance: float, needed: int, what: str) -> str:
+def sentence(told: Verdict, distance: float, tolerance: float, needed: int, a_prompt: str = "") -> str:
+    """needed: more images, with or without a face; a_prompt: " a prompt" where several are judged together."""
     apart = f"{distance:.0%} of the faces would have to change, {tolerance:.0%} may"
-    return f"{apart}: cannot tell yet, {needed} more {what} would" if status == "cannot tell" else apart
+    if told.status != "cannot tell":
+        return apart
+    return f"{apart}: cannot tell yet with so many images{a_prompt} ({more_images(told.images_needed, needed)})"
 
 
 def joint_class_labels(attributes: Sequence[Attribute]) -> tuple[str, ...]:

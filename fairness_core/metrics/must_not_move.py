@@ -30,7 +30,7 @@ class PanelPrompt:
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """count of n with its 95 % Wilson interval; frequency, low and high are None when n is 0."""
 
     count: int
@@ -52,8 +52,8 @@ class Moved:
 
     prompt: str
     named: dict[str, str]
-    agreement_before: Share
-    agreement_after: Share
+    agreement_before: Proportion
+    agreement_after: Proportion
     lost: int
     gained: int
     p_value: float | None
@@ -79,20 +79,20 @@ def load_panel(path: Path = ASSETS / "prompts" / "must_not_move.yaml") -> tuple[
 def what_moved(comparisons: Sequence[PromptComparison], panel: Sequence[PanelPrompt]) -> list[Moved]:
     """The panel's prompts that were compared, in the order of the panel."""
     compared = {c.prompt: c for c in comparisons}
-    return [judge(compared[entry.prompt], entry) for entry in panel if entry.prompt in compared]
+    return [moved_prompt(compared[entry.prompt], entry) for entry in panel if entry.prompt in compared]
 
 
-def judge(comparison: PromptComparison, entry: PanelPrompt) -> Moved:
+def moved_prompt(comparison: PromptComparison, entry: PanelPrompt) -> Moved:
     """Moved (improved) when agreement was lost (won) in more paired pictures than chance explains; kept when surely
     less than LOSS_ALLOWED of the pictures that agreed before were lost (upper end of the Wilson interval)."""
     before, after = (agreement(images, entry.named) for images in (comparison.original, comparison.tuned))
     both = np.isfinite(before) & np.isfinite(after)
     lost, gained = int((before > after)[both].sum()), int((before < after)[both].sum())
     p_value = float(stats.binomtest(lost, lost + gained).pvalue) if lost + gained else (1.0 if both.any() else None)
-    shares = [share(values) for values in (before, after)]
+    agreements = [proportion(values) for values in (before, after)]
     similar = comparison.clip_image[np.isfinite(comparison.clip_image)]
     likeness, agreed = float(similar.mean()) if len(similar) else None, int((before[both] == 1).sum())
-    return Moved(entry.prompt, entry.named, *shares, lost, gained, p_value, likeness,
+    return Moved(entry.prompt, entry.named, *agreements, lost, gained, p_value, likeness,
                  status(agreed, lost, gained, p_value))
 
 
@@ -116,7 +116,7 @@ def agreement(images: ImageSet, named: dict[str, str]) -> np.ndarray:
     return np.where(images.found, agrees.astype(float), np.nan)
 
 
-def share(values: np.ndarray) -> Share:
+def proportion(values: np.ndarray) -> Proportion:
     judged = values[np.isfinite(values)]
     count, n = int(judged.sum()), len(judged)
-    return Share(count, n, count / n, *wilson_interval(count, n)) if n else Share(0, 0, None, None, None)
+    return Proportion(count, n, count / n, *wilson_interval(count, n)) if n else Proportion(0, 0, None, None, None)

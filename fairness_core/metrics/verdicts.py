@@ -60,8 +60,16 @@ def verdict(counts: np.ndarray, target: np.ndarray, tolerance: float = 0.1, conf
 
 def advice(counts: np.ndarray, needed: int) -> str:
     seen = f"{int(counts.sum() // len(counts))} images{'' if len(counts) == 1 else ' a prompt'}"
-    more = f"about {needed} more" if needed < MOST_IMAGES else f"even {MOST_IMAGES} more may not tell"
-    return f"cannot tell yet with {seen} ({more})"
+    return f"cannot tell yet with {seen} ({more_images(needed)})"
+
+
+def more_images(needed: int, painted: int | None = None) -> str:
+    """Whether more images would tell: "about 16 more", or "even 1024 more may not tell".
+
+    needed: images with a face, as of `images_to_tell`; painted: how many have to be painted for so many (None: as many).
+    """
+    count = needed if painted is None else painted
+    return f"about {count} more" if needed < MOST_IMAGES else f"even {count} more may not tell"
 
 
 def distance_interval(counts: np.ndarray, target: np.ndarray, confidence: float = 0.95) -> DistanceInterval:

@@ -3,9 +3,8 @@
 from functools import cache
 
 import plotly.graph_objects as go
-import yaml
 
-from fairness_core.settings.attributes import ASSETS
+from fairness_core.settings.prompts import load_concepts
 
 TEXT, GRID, CLEAR = "#7d838c", "rgba(128,134,144,0.22)", "rgba(0,0,0,0)"
 SERIES = (("#4c8fdb", "solid"), ("#e08435", "dash"), ("#36a36c", "dot"), ("#b46fd0", "dashdot"))
@@ -19,8 +18,7 @@ CLUTTER = ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "
 @cache
 def template_ends() -> tuple[str, str]:
     """What stands before and after the concept in the built-in prompts."""
-    template = yaml.safe_load((ASSETS / "prompts" / "concepts.yaml").read_text())["template"]
-    before, _, after = template.partition("{a_concept}")
+    before, _, after = load_concepts().template.partition("{a_concept}")
     return before, after
 
 

@@ -1,6 +1,7 @@
 """Target and settings of a run as rows of text."""
 
 from fairness_core.plots import concept_name
+from fairness_core.report.model_names import public_name
 from fairness_core.settings.attributes import TargetDistribution
 from fairness_core.settings.config import FinetuneConfig, to_plain
 
@@ -20,7 +21,7 @@ def rows_of(target: TargetDistribution, concept: str = "") -> list[list[str]]:
 
 def settings_rows(config: FinetuneConfig) -> list[list[str]]:
     """Every setting in words, but the target, which has its own table."""
-    plain = to_plain(config)
+    plain = to_plain(config) | {"model": public_name(config.model)}
     weights = {f"loss: {name}": value for name, value in plain.pop("losses").items()}
     for name in ("prompts", "kept_prompts"):
         plain[name] = "; ".join(map(concept_name, plain[name]))

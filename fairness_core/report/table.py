@@ -72,7 +72,7 @@ def table_row(group: str, comparisons: list[PromptComparison], names: str | tupl
             row |= measures(summarise(sets, names, ratios), when)
     similarities = {"clip_text_before": "clip_text_original", "clip_text_after": "clip_text_tuned",
                     "clip_image": "clip_image", "dino": "dino"}
-    return row | {key: mean_over_prompts([getattr(c, field) for c in comparisons])
+    return row | {key: mean_similarity([getattr(c, field) for c in comparisons])
                   for key, field in similarities.items()}
 
 
@@ -86,7 +86,7 @@ def measures(summary: AttributeSummary, when: str) -> dict:
     return entries
 
 
-def mean_over_prompts(values: Sequence[np.ndarray]) -> float | None:
+def mean_similarity(values: Sequence[np.ndarray]) -> float | None:
     """Mean over prompts of each prompt's mean over images; None where nothing finite was measured."""
     means = [float(v[np.isfinite(v)].mean()) for v in map(np.asarray, values) if np.isfinite(v).any()]
     return float(np.mean(means)) if means else None

@@ -3,12 +3,16 @@
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
+import yaml
+
 from fairness_core.events import StepDone
 from fairness_core.files import write_atomically
 from fairness_core.report import metrics_table, model_card, to_csv, to_html
+from fairness_core.report.model_names import public_name
 from fairness_core.runs.comparisons import load_comparisons
 from fairness_core.runs.events import read_events
 from fairness_core.runs.folder import RunError, RunFolder, read_about, read_config
+from fairness_core.settings.config import FinetuneConfig, to_plain
 
 
 def contents(folder: RunFolder) -> dict[str, bytes]:
@@ -23,8 +27,13 @@ def contents(folder: RunFolder) -> dict[str, bytes]:
     steps = [event for event in read_events(folder) if isinstance(event, StepDone)]
     table = metrics_table(comparisons, config.target(), config.own_targets())
     texts = {"README.md": model_card(config, table, about), "metrics.csv": to_csv(table),
-             "report.html": to_html(config, steps, comparisons, about), "config.yaml": folder.config.read_text()}
+             "report.html": to_html(config, steps, comparisons, about), "config.yaml": published_settings(config)}
     return {folder.adapter.name: folder.adapter.read_bytes()} | {name: text.encode() for name, text in texts.items()}
+
+
+def published_settings(config: FinetuneConfig) -> str:
+    """The settings as YAML; of a model in someone's own folder, only the folder's name."""
+    return yaml.safe_dump(to_plain(config) | {"model": public_name(config.model)}, sort_keys=False)
 
 
 def bundle(folder: RunFolder) -> Path:

@@ -12,6 +12,7 @@ from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.runs.corrections import CorrectionError, corrected, load_corrections
 from fairness_core.runs.folder import RunError, RunFolder
 from fairness_core.runs.sheets import load_sheet, save_sheet
+from fairness_core.strict_json import to_json
 
 SIMILARITIES = ("clip_text_original", "clip_text_tuned", "clip_image", "dino")
 
@@ -24,7 +25,7 @@ def save_comparisons(folder: RunFolder, comparisons: Sequence[PromptComparison])
     """
     folder.images.mkdir(parents=True, exist_ok=True)
     records = [comparison_data(folder, c) for c in comparisons]
-    text = json.dumps(records)
+    text = to_json(records)
     write_atomically(folder.comparisons, lambda path: path.write_text(text))
     used = {record[side]["sheet"] for record in records for side in ("original", "tuned")}
     for path in folder.images.glob("*.webp"):
@@ -83,7 +84,7 @@ def image_set_from_data(folder: RunFolder, data: dict) -> ImageSet:
 
 
 def array_data(array: np.ndarray) -> dict:
-    """An array as JSON: Python writes floats so that they read back exactly."""
+    """An array as JSON: Python writes floats so that they read back exactly, but for NaN and infinity: null, then NaN."""
     return {"dtype": array.dtype.name, "shape": list(array.shape), "values": array.ravel().tolist()}
 
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.runs.folder import RunError, RunFolder
 from fairness_core.runs.sheets import load_sheet, save_sheet
+from fairness_core.strict_json import to_json, with_nan
 
 EVENT_TYPES = {kind.__name__: kind for kind in (Started, StepDone, FilmStrip, Saved, Finished)}
 
@@ -20,7 +21,7 @@ def append_event(folder: RunFolder, event: Event) -> None:
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     data = {"type": type(event).__name__, **event_data(folder, event)}
-    line = json.dumps(data, default=lambda scalar: scalar.item()) + "\n"
+    line = to_json(data) + "\n"
     with folder.events.open("ab+") as file:
         cut_unterminated_line(file)
         file.write(line.encode())
@@ -83,7 +84,7 @@ def event_from_data(folder: RunFolder, number: int, data: dict) -> Event:
             return FilmStrip(images=images, **values)
         if "adapter" in values:
             values["adapter"] = folder.path / values["adapter"]
-        return kind(**values)
+        return kind(**with_nan(values))
     except RunError:
         raise
     except (KeyError, TypeError, ValueError) as error:

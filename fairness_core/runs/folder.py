@@ -9,11 +9,10 @@ from pathlib import Path
 import yaml
 
 from fairness_core.about import About
+from fairness_core.adapters.files import saved_adapter
 from fairness_core.files import write_atomically
 from fairness_core.settings.config import FinetuneConfig, load_config
 
-# the names diffusers' load_lora_weights and load_textual_inversion look for; a folder holds one of them
-ADAPTER_NAME, TOKENS_NAME = "pytorch_lora_weights.safetensors", "learned_embeds.safetensors"
 RUN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -46,8 +45,7 @@ class RunFolder:
     @property
     def adapter(self) -> Path:
         """The adapter's file, of LoRA or of soft tokens; where LoRA would lie when there is none."""
-        tokens = self.path / "adapter" / TOKENS_NAME
-        return tokens if tokens.exists() else self.path / "adapter" / ADAPTER_NAME
+        return saved_adapter(self.path / "adapter")
 
     @property
     def comparisons(self) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fairness_core.metrics import bootstrap_interval, summarise
 from fairness_core.report import markdown_table, to_csv
-from fairness_core.report.table import mean_over_prompts
+from fairness_core.report.table import mean_similarity
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.runs import RunError, RunFolder, load_comparisons, read_config
 from fairness_core.settings.attributes import TargetDistribution, load_attributes
@@ -74,12 +74,12 @@ def bias_table(evaluations: Sequence[Evaluation]) -> list[dict]:
     columns = balanced_attributes(evaluations)
     first = evaluations[0].comparisons
     rows = [{"tuned for": "nothing"} | biases([c.original for c in first], columns) | {
-        "CLIP-T": mean_over_prompts([c.clip_text_original for c in first]), "CLIP-I": None, "DINO": None}]
+        "CLIP-T": mean_similarity([c.clip_text_original for c in first]), "CLIP-I": None, "DINO": None}]
     for one in evaluations:
         rows.append({"tuned for": one.label} | biases([c.tuned for c in one.comparisons], columns) | {
-            "CLIP-T": mean_over_prompts([c.clip_text_tuned for c in one.comparisons]),
-            "CLIP-I": mean_over_prompts([c.clip_image for c in one.comparisons]),
-            "DINO": mean_over_prompts([c.dino for c in one.comparisons])})
+            "CLIP-T": mean_similarity([c.clip_text_tuned for c in one.comparisons]),
+            "CLIP-I": mean_similarity([c.clip_image for c in one.comparisons]),
+            "DINO": mean_similarity([c.dino for c in one.comparisons])})
     return rows
 
 

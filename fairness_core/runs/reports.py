@@ -1,6 +1,5 @@
 """The report of a run's folder: HTML to read, CSV and JSON to count on."""
 
-import json
 from pathlib import Path
 
 from fairness_core.events import StepDone
@@ -10,6 +9,7 @@ from fairness_core.results import PromptComparison
 from fairness_core.runs.comparisons import load_comparisons
 from fairness_core.runs.events import read_events
 from fairness_core.runs.folder import RunFolder, read_about, read_config
+from fairness_core.strict_json import to_json
 
 
 def write_report(folder: RunFolder) -> list[Path]:
@@ -22,7 +22,7 @@ def write_report(folder: RunFolder) -> list[Path]:
     steps = [event for event in read_events(folder) if isinstance(event, StepDone)]
     texts = {"report.html": to_html(config, steps, comparisons, read_about(folder), sweep),
              "metrics.csv": to_csv(metrics_table(comparisons, *targets)),
-             "metrics.json": json.dumps(results_record(comparisons, config), indent=1)}
+             "metrics.json": to_json(results_record(comparisons, config), indent=1)}
     if len(sweep) > 1:
         texts["guidance.csv"] = to_csv(sweep_table(sweep, *targets))
     for name, text in texts.items():

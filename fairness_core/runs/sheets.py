@@ -15,16 +15,16 @@ WEBP_QUALITY, WEBP_LARGEST_SIDE = 90, 16383
 
 def save_sheet(path: Path, images: np.ndarray) -> None:
     """Images uint8 [n, h, w, 3] as one lossy webp, about as many columns as rows. Raises RunError, OSError."""
+    from diffusers.utils import make_image_grid  # slow to load, and who only reads runs need not wait for it
+
     n, height, width, _ = images.shape
     if n == 0:
         raise RunError("There are no images to save: generate at least one.")
     columns, rows = sheet_layout(n)
     if max(columns * width, rows * height) > WEBP_LARGEST_SIDE:
         raise RunError(f"{n} images of {width} x {height} are too many for one sheet: save fewer images a prompt.")
-    sheet = np.zeros((rows * columns, height, width, 3), np.uint8)
-    sheet[:n] = images
-    pixels = sheet.reshape(rows, columns, height, width, 3).swapaxes(1, 2).reshape(rows * height, columns * width, 3)
-    picture = Image.fromarray(pixels)
+    blank = np.zeros((rows * columns - n, height, width, 3), np.uint8)
+    picture = make_image_grid([Image.fromarray(image) for image in (*images, *blank)], rows, columns)
     write_atomically(path, lambda part: picture.save(part, format="WEBP", quality=WEBP_QUALITY))
 
 

@@ -67,7 +67,10 @@ def test_finetune_status_compare(client):
     compared = client.predict(["nurse"], 6, 3, job["job_id"], api_name="/compare")
     assert compared["state"] == "finished"
     [nurse] = compared["results"]["prompts"]
-    assert nurse["images"] == 6 and sum(nurse["after"]["frequencies"]["race"].values()) == pytest.approx(1)
+    assert nurse["images"] == 6 and sum(
+        race["frequency"] for race in nurse["after"]["frequencies"]["race"].values()) == pytest.approx(1)
+    female = nurse["after"]["frequencies"]["gender"]["female"]
+    assert female["low"] <= female["frequency"] <= female["high"]
 
 
 def test_compare_the_model_as_it_is(client):

@@ -18,6 +18,7 @@ from app.rooms.must_not_move import CHECK
 from app.text import duration, friendly_time, plain
 from fairness_core.about import About
 from fairness_core.events import FilmStrip, StepDone
+from fairness_core.report.record import results_record, verdicts
 from fairness_core.settings.config import FinetuneConfig
 
 PROMPT = "a photo of the face of a chef, a person"
@@ -142,20 +143,20 @@ def test_star_marks_what_was_held_out():
 
 def test_verdict_and_table():
     found = comparisons(images=40)
-    told = measures.verdicts(measures.judge(found, CONFIG))
+    told = measures.verdicts(verdicts(found, CONFIG))
     assert "Not yet" in told and "Perceived gender" in told
     html = measures.table(found, CONFIG)
     assert html.count("<tr") == 1 + 3 + 2  # head; gender in all, trained, held out; race and age not controlled
     assert "not controlled" in html and "CLIP-I" in html
     free = replace(CONFIG, marginals={})
-    assert measures.judge(found, free) == {} and "No target" in measures.table(found, free)
+    assert verdicts(found, free) == {} and "No target" in measures.table(found, free)
 
 
 def test_no_face_at_all():
     one = comparisons()[0]
     nobody = replace(one, tuned=replace(one.tuned, found=np.zeros(8, bool)))
-    assert measures.judge([nobody], CONFIG) == {}
-    assert measures.results_record([nobody], CONFIG)["prompts"][0]["after"] == {"faces": 0, "frequencies": {}}
+    assert verdicts([nobody], CONFIG) == {}
+    assert results_record([nobody], CONFIG)["prompts"][0]["after"] == {"images": 8, "faces": 0, "frequencies": {}}
 
 
 def test_history_links_to_runs():

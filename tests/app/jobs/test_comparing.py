@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from helpers.fake_engine import fake_engine
 
-from app.html.measures import frequencies
 from app.jobs.files import JobError, JobRequest, JobView
 from app.jobs.runner import JobRunner
 from app.rooms.correcting import NO_FACE, choices, correct, correction, told
+from fairness_core.report.record import side_record
 from fairness_core.runs.corrections import CorrectionError
 from fairness_core.settings.config import FinetuneConfig
 
@@ -32,6 +32,11 @@ def done(runner: JobRunner, request: JobRequest) -> JobView:
         time.sleep(.02)
     assert view.state == "finished", view.failure
     return view
+
+
+def frequency(view: JobView, class_name: str) -> float:
+    """Of one gender among the debiased faces of the first prompt."""
+    return side_record(view.comparisons[0].tuned)["frequencies"]["gender"][class_name]["frequency"]
 
 
 def compared(**changes) -> JobRequest:
@@ -62,13 +67,13 @@ def test_a_correction_is_stored_and_recomputes(runner):
     correct(runner, view.job_id, [fix])
     corrected = runner.view(view.job_id)
     assert corrected.corrections == (fix,)
-    before, after = (frequencies(v.comparisons[0].tuned)["gender"][other] for v in (view, corrected))
+    before, after = (frequency(v, other) for v in (view, corrected))
     assert after == pytest.approx(before + 1 / view.comparisons[0].tuned.found.sum())
     again = JobRunner(runner.engine, runner.runs_root, runner.store.recorded_root)  # a server that starts anew
     assert again.view(view.job_id).corrections == (fix,)
     again.close()
     correct(runner, view.job_id, [])
-    assert frequencies(runner.view(view.job_id).comparisons[0].tuned)["gender"][other] == before
+    assert frequency(runner.view(view.job_id), other) == before
 
 
 def test_corrections_travel_with_the_images_and_go_with_them(runner):

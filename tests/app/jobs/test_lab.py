@@ -1,17 +1,20 @@
 """The gradient lab's job: points on the disk as they come."""
 
+import json
 import time
 
 import numpy as np
 import pytest
 from helpers.fake_engine import fake_engine
 
-from app.jobs.files import JobRequest
-from app.jobs.lab import LAB, expected_points, lab_settings, load_points
+from app.jobs.files import Job, JobRequest
+from app.jobs.lab import LAB, expected_points, lab_settings, load_points, run_lab
 from app.jobs.runner import JobRunner
 from app.rooms.desk import Desk
 from app.rooms.lab import LabRoom
+from fairness_core.gradient_lab.points import LossPoint, ScalePoint
 from fairness_core.gradient_lab.summary import loss_sentence, scale_sentence
+from fairness_core.runs import RunFolder
 from fairness_core.settings.config import FinetuneConfig
 
 REQUEST = JobRequest(LAB, FinetuneConfig(steps=4), ("a nurse", "a judge"), images=2)
@@ -39,6 +42,15 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path):
     (tmp_path / "lab.jsonl").write_text('{"gradient": "naive", "run": 0, "step": 0, "loss": 1.0}\n{"gradient": "na')
     assert len(load_points(tmp_path)[0]) == 1
     assert load_points(tmp_path / "nowhere") == ([], [])
+
+
+def test_a_loss_that_left_the_finite_numbers_is_json_for_every_reader(tmp_path):
+    points = [LossPoint("naive", 0, 1, float("nan")), ScalePoint(0, np.array([900, 500]), {"naive": np.array([np.inf, 1.])})]
+    run_lab(lambda *_: iter(points), None, Job("lab", REQUEST, "", RunFolder(tmp_path)))
+    lines = (tmp_path / "lab.jsonl").read_text().splitlines()
+    assert json.loads(lines[0], parse_constant=pytest.fail)["loss"] is None and "Infinity" not in lines[1]
+    [loss], [scale] = load_points(tmp_path)
+    assert np.isnan(loss.loss) and np.isnan(scale.scales["naive"][0]) and scale.scales["naive"][1] == 1
 
 
 def test_stop_keeps_what_was_measured(tmp_path):

@@ -9,7 +9,7 @@ from helpers.fakes import FixedDetector, no_faces, tiny_critics
 
 from fairness_core.adapters.attach import AdapterError, attach_adapter, detach_adapter, save_adapter
 from fairness_core.evaluation.compare import compare, paint, perceive
-from fairness_core.models.loading import Model
+from fairness_core.models.loading import Model, ModelError
 from fairness_core.results import PromptComparison
 from fairness_core.sampling.denoise import PromptError
 
@@ -51,6 +51,22 @@ def test_a_comparison_holds_everything_about_both_sides(model, adapter):
     for values in (comparison.clip_text_original, comparison.clip_text_tuned, comparison.clip_image, comparison.dino):
         assert values.shape == (3,) and (np.abs(values) <= 1 + 1e-5).all()
     assert not np.array_equal(comparison.original.images, comparison.tuned.images)
+
+
+def test_pictures_that_hold_nan_are_told_and_not_shown_black(model, adapter):
+    """The third picture's noise alone breaks the decoder: the message counts it, and what to do is said."""
+    decode, done = model.vae.decode, []
+
+    def breaking(latents):
+        painted = decode(latents)
+        done.append(len(latents))
+        painted.sample[-1, :, 0, 0] = float("nan")
+        return painted
+
+    model.vae.decode = breaking
+    with pytest.raises(ModelError, match="1 of 3 pictures of “a nurse” hold values that are not numbers.*lower strength"):
+        one(model, adapter)
+    assert done == [3]
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0])

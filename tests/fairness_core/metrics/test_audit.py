@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from fairness_core.metrics import summarise, verdict
 from fairness_core.metrics.audit import AuditError, audit
 from fairness_core.results import ImageSet
 from fairness_core.settings.attributes import TargetDistribution, parity
@@ -41,6 +42,16 @@ def test_images_needed_counts_those_that_will_have_no_face():
     [half_found] = audit([images("a", 8, 8, no_face=16)], GENDER).attributes[0].prompts
     assert half_found.images_needed == 2 * all_found.images_needed
     assert (half_found.images, half_found.faces) == (32, 16)
+
+
+def test_audit_and_verdict_say_in_the_same_words_whether_more_images_would_tell():
+    few, even = images("a", 8, 8, no_face=16), images("a", 600, 400, no_face=1000)
+    for one, words in ((few, "about {} more)"), (even, "even {} more may not tell)")):
+        [attribute] = audit([one], GENDER).attributes
+        told = verdict(summarise([one], "gender").counts, GENDER.marginal("gender"))
+        assert words.format(told.images_needed) in told.sentence
+        for sentence in (attribute.sentence, attribute.prompts[0].sentence):  # half of the images have no face
+            assert words.format(2 * told.images_needed) in sentence and "would)" not in sentence
 
 
 def test_opposite_biases_do_not_cancel_overall():

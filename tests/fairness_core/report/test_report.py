@@ -9,7 +9,7 @@ import yaml
 from fairness_core.about import About
 from fairness_core.events import StepDone
 from fairness_core.metrics import sampling_floor
-from fairness_core.report import metrics_table, model_card, to_csv, to_html
+from fairness_core.report import metrics_table, model_card, results_record, to_csv, to_html
 from fairness_core.report.card import model_source
 from fairness_core.report.html import joint_frequencies, report_figures
 from fairness_core.report.settings import target_rows
@@ -153,6 +153,50 @@ def test_model_card_tells_how_each_kind_of_adapter_is_loaded(tune, call, tag):
     card = model_card(replace(CONFIG, tune=tune), [], ABOUT)
     assert call in card and tag in yaml.safe_load(card.split("---\n")[1])["tags"]
     assert ("pipeline('<fair> " in card) == (tune == "tokens")
+
+
+def test_the_record_holds_intervals_and_needs_no_target():
+    record = results_record([comparison(0, 4, False)], CONFIG)
+    female = record["prompts"][0]["after"]["frequencies"]["gender"]["female"]
+    assert female["frequency"] == .5 and 0 < female["low"] < .5 < female["high"] < 1
+    assert record["verdicts"]["gender"]["status"] == "cannot tell" and record["table"]
+    free = results_record([comparison(0, 4, False)], replace(CONFIG, marginals={}))
+    assert free["table"] == [] and free["verdicts"] == {} and free["prompts"] == record["prompts"]
+
+
+def test_nothing_that_people_typed_becomes_html_or_another_line_of_the_cards_head():
+    rude = "<script>alert(1)</script> & \"quotes\""
+    before, after = (replace(images, prompt=rude) for images in (COMPARISONS[0].original, COMPARISONS[0].tuned))
+    compared = [replace(COMPARISONS[0], prompt=rude, original=before, tuned=after)]
+    html = to_html(replace(CONFIG, prompts=(rude,)), [], compared, About(rude, note=rude))
+    assert "<script>alert(1)" not in html and html.count("&lt;script&gt;alert(1)") >= 5
+    matter = yaml.safe_load(model_card(CONFIG, metrics_table(COMPARISONS, CONFIG.target()), About("a: [b\nc: d"))
+                            .split("---\n")[1])
+    assert matter["model-index"][0]["name"] == "a: [b\nc: d" and "c" not in matter
+
+
+@pytest.mark.parametrize("model, source, base", [
+    ("mini", "assets/mini", None), ("Built-in portraits (synthetic people)", "assets/mini", None),
+    ("sdxl", "stabilityai/stable-diffusion-xl-base-1.0", "stabilityai/stable-diffusion-xl-base-1.0"),
+    ("sd14", "CompVis/stable-diffusion-v1-4", "CompVis/stable-diffusion-v1-4"),
+    ("/home/ada/models/my-sd", "path/to/my-sd", None), ("fairness_core/report", "path/to/report", None)])
+def test_a_model_is_named_as_the_world_knows_it(model, source, base):
+    """The last one looks like an id of the hub, and is a folder here."""
+    config = replace(CONFIG, model=model)
+    card, html = model_card(config, [], About("X", model=model)), to_html(config, [], [], About("X", model=model))
+    assert yaml.safe_load(card.split("---\n")[1]).get("base_model") == base
+    assert f'AutoPipelineForText2Image.from_pretrained("{source}")' in card
+    assert "/home/ada" not in card + html
+
+
+def test_the_hub_lists_the_measures_of_a_card():
+    card = model_card(CONFIG, metrics_table(COMPARISONS, CONFIG.target()), ABOUT)
+    [results] = yaml.safe_load(card.split("---\n")[1])["model-index"][0]["results"]
+    everything = row(metrics_table(COMPARISONS, parity("gender")), "gender", "all")
+    assert results["dataset"]["name"] == "30 generated images of 3 prompts"
+    assert {m["type"]: m["value"] for m in results["metrics"]} == {
+        "bias": pytest.approx(everything["bias_after"], abs=1e-4),
+        "total_variation": pytest.approx(everything["distance_after"], abs=1e-4)}
 
 
 def test_model_card_of_another_model_names_its_base():

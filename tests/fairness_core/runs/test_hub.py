@@ -9,7 +9,8 @@ from helpers.runs import CONFIG, comparison
 from huggingface_hub import constants
 
 from fairness_core.about import About
-from fairness_core.runs import ADAPTER_NAME, HubError, RunError, push, save_about, save_comparisons, save_config
+from fairness_core.adapters.files import LORA_FILE
+from fairness_core.runs import HubError, RunError, push, save_about, save_comparisons, save_config
 
 NAME = f"{OWNER}/fair-portraits"
 
@@ -36,12 +37,12 @@ def test_a_run_becomes_a_repository(hub, run):
     assert push(run, f" {NAME} ", f"{TOKEN}\n") == f"{hub.address}/{NAME}"
     made = hub.repositories[NAME]
     assert made["private"] is True
-    assert set(made["files"]) == {ADAPTER_NAME, "README.md", "config.yaml", "metrics.csv", "report.html"}
-    assert made["files"][ADAPTER_NAME] == b"weights"
+    assert set(made["files"]) == {LORA_FILE, "README.md", "config.yaml", "metrics.csv", "report.html"}
+    assert made["files"][LORA_FILE] == b"weights"
     assert yaml.safe_load(made["files"]["README.md"].decode().split("---")[1])["library_name"] == "diffusers"
     run.adapter.write_bytes(b"more weights")
     push(run, NAME, TOKEN, private=False)
-    assert hub.repositories[NAME]["files"][ADAPTER_NAME] == b"more weights" and hub.repositories[NAME]["private"] is True
+    assert hub.repositories[NAME]["files"][LORA_FILE] == b"more weights" and hub.repositories[NAME]["private"] is True
 
 
 def test_the_token_is_nowhere_afterwards(hub, run, caplog, capsys):

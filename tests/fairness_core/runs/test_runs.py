@@ -8,11 +8,11 @@ import pytest
 from helpers.runs import CONFIG, comparison, portraits
 
 from fairness_core.about import About
+from fairness_core.adapters.files import LORA_FILE, TOKENS_FILE
 from fairness_core.events import FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.results import PromptComparison
-from fairness_core.runs import (ADAPTER_NAME, RunError, RunFolder, append_event, bundle, load_comparisons, new_run_id,
-                                read_about, read_config, read_events, run_path, save_about, save_comparisons,
-                                save_config)
+from fairness_core.runs import (RunError, RunFolder, append_event, bundle, load_comparisons, new_run_id, read_about,
+                                read_config, read_events, run_path, save_about, save_comparisons, save_config)
 
 STEP = StepDone(1, 30, 6.25, "a nurse", {"total": 1 / 3, "face": float("nan")}, {"gender": 0.1}, 16, 15)
 
@@ -103,6 +103,15 @@ def test_values_that_are_not_finite_and_numpy_scalars_round_trip(folder):
     assert np.isnan(read.losses["face"]) and read.losses["total"] == 1 / 3 and read.distance == {"gender": 0.25}
 
 
+def test_events_are_json_for_every_reader_and_those_written_before_still_load(folder):
+    append_event(folder, replace(STEP, distance={"gender": float("inf")}))
+    text = folder.events.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["losses"]["face"] is None
+    assert np.isnan(read_events(folder)[0].distance["gender"])
+    folder.events.write_text(text.replace("null", "NaN"))
+    assert np.isnan(read_events(folder)[0].losses["face"])
+
+
 def test_a_moved_run_finds_its_adapter(folder, tmp_path):
     append_event(folder, Saved(10, folder.adapter))
     moved = RunFolder(folder.path.rename(tmp_path / "elsewhere"))
@@ -146,6 +155,16 @@ def test_comparisons_round_trip(folder):
     assert len(loaded) == 2
     for a, b in zip(saved, loaded):
         assert_same(a, b)
+
+
+def test_comparisons_with_nan_are_json_for_every_reader_and_those_written_before_still_load(folder):
+    nothing = replace(comparison(3), dino=np.array([np.nan, .5, .25], np.float32))
+    save_comparisons(folder, [nothing])
+    text = folder.comparisons.read_text()
+    assert json.loads(text, parse_constant=pytest.fail)[0]["dino"]["values"] == [None, .5, .25]
+    assert_same(nothing, load_comparisons(folder)[0])
+    folder.comparisons.write_text(text.replace("null", "NaN"))
+    assert_same(nothing, load_comparisons(folder)[0])
 
 
 def test_saving_again_leaves_no_old_images(folder):
@@ -207,14 +226,13 @@ def test_bundle_holds_what_is_needed_to_use_and_judge_the_adapter(folder):
     folder.adapter.write_bytes(b"weights")
     save_comparisons(folder, [comparison()])
     with ZipFile(bundle(folder)) as archive:
-        assert set(archive.namelist()) == {ADAPTER_NAME, "config.yaml", "metrics.csv", "report.html", "README.md"}
-        assert archive.read(ADAPTER_NAME) == b"weights"
+        assert set(archive.namelist()) == {LORA_FILE, "config.yaml", "metrics.csv", "report.html", "README.md"}
+        assert archive.read(LORA_FILE) == b"weights"
         assert archive.read("metrics.csv").count(b"\n") > 1
 
 
 def test_the_adapter_is_found_under_the_names_it_is_saved_under(folder):
-    from fairness_core.adapters.files import LORA_FILE, TOKENS_FILE
-    assert folder.adapter.name == LORA_FILE == ADAPTER_NAME
+    assert folder.adapter.name == LORA_FILE
     folder.adapter.parent.mkdir(parents=True)
     folder.adapter.with_name(TOKENS_FILE).write_bytes(b"tokens")
     assert folder.adapter.name == TOKENS_FILE
