@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"machine": machine(torch.device("cuda")), "models": measured}, indent=1)
-        (args.out / "real_models.json").write_text(text)
+        (args.out / "real_models.json").write_text(text, encoding="utf-8")
 
 
 # ---------------------------------------------------------------- measured

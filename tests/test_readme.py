@@ -10,7 +10,7 @@ import yaml
 from fairness_core.commands.parser import COMMANDS, build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_front_matter_is_what_a_space_reads():

@@ -173,7 +173,7 @@ def view_of(job_id: str, request: JobRequest, state: str, created: str, folder: 
 def read_state(folder: runs.RunFolder) -> tuple[dict, JobRequest]:
     """What job.json holds. Raises RunError when it is damaged."""
     try:
-        data = json.loads((folder.path / STATE_FILE).read_text())
+        data = json.loads((folder.path / STATE_FILE).read_text(encoding="utf-8"))
         asked = dict(data["request"])
         asked |= {"config": from_plain(asked["config"]), "compare_prompts": tuple(asked["compare_prompts"])}
         return data, JobRequest(**asked)
@@ -213,7 +213,7 @@ def save_state(job: Job) -> None:
 
 
 def write_json(path: Path, data: dict) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(data, indent=1)))
+    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(data, indent=1), encoding="utf-8"))
 
 
 def tell_about(job: Job, seconds: float) -> None:

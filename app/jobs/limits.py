@@ -48,7 +48,7 @@ def own_limits(environment: Mapping[str, str] = os.environ) -> Limits | None:
     shared = environment.get("FAIRNESS_SHARED", "1" if environment.get("SPACE_ID") else "0")
     if shared not in ("0", "1"):
         raise ValueError(f"FAIRNESS_SHARED is {shared!r}: set it to 1 (limits for each visitor) or 0 (none).")
-    return Limits(**yaml.safe_load((ASSETS / "limits.yaml").read_text())) if shared == "1" else None
+    return Limits(**yaml.safe_load((ASSETS / "limits.yaml").read_text(encoding="utf-8"))) if shared == "1" else None
 
 
 def cost(request: JobRequest, done: int = 0) -> Cost:

@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 def write_log(job: Job, text: str) -> None:
     """Adds to the job's log; a log that cannot be written must not end the job."""
     try:
-        with (job.folder.path / LOG_FILE).open("a") as file:
+        with (job.folder.path / LOG_FILE).open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%H:%M:%S')} {text.rstrip()}\n")
     except OSError as error:
         log.warning("log of %s: %s", job.job_id, error)
@@ -23,7 +23,7 @@ def write_log(job: Job, text: str) -> None:
 
 def log_tail(folder: runs.RunFolder) -> str:
     path = folder.path / LOG_FILE
-    return "\n".join(path.read_text().splitlines()[-LOG_TAIL:]) if path.exists() else ""
+    return "\n".join(path.read_text(encoding="utf-8").splitlines()[-LOG_TAIL:]) if path.exists() else ""
 
 
 def describe(event: Event) -> str:

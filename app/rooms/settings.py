@@ -66,7 +66,7 @@ class SettingsRoom:
         try:
             if path.stat().st_size > LONGEST_TEXT:
                 raise InputError("These are no settings of a finetune: the file is too large.")
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             return self.shown(parsed(text), path.name)
         except UnicodeDecodeError:
             return refused("These are no settings of a finetune: the file is not text.")

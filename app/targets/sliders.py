@@ -35,7 +35,7 @@ class TargetPreset:
 @cache
 def target_presets(path: Path = ASSETS / "targets.yaml") -> tuple[TargetPreset, ...]:
     """The targets of a file, in its order. Raises TargetError for one that cannot be used."""
-    presets = tuple(TargetPreset(**entry) for entry in yaml.safe_load(path.read_text()))
+    presets = tuple(TargetPreset(**entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8")))
     for preset in presets:
         marginals(preset.percents)
     return presets

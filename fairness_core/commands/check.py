@@ -42,4 +42,4 @@ def share_text(share: Share) -> str:
 
 
 def write(path: Path, results: list[Moved]) -> None:
-    path.write_text(json.dumps([asdict(result) for result in results], indent=1))
+    path.write_text(json.dumps([asdict(result) for result in results], indent=1), encoding="utf-8")

@@ -22,6 +22,6 @@ def run(options: Namespace) -> int:
         out = options.out or options.run[0]
         out.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            write_atomically(out / name, lambda part: part.write_text(text))
+            write_atomically(out / name, lambda part: part.write_text(text, encoding="utf-8"))
             print(f"wrote {out / name}")
     return DONE

@@ -64,7 +64,7 @@ class Moved:
 @cache
 def load_panel(path: Path = ASSETS / "prompts" / "must_not_move.yaml") -> tuple[PanelPrompt, ...]:
     """Explicit prompts, then scenes. Raises PanelError for an attribute or class that does not exist."""
-    data = yaml.safe_load(path.read_text())
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
     panel = tuple(PanelPrompt(entry["prompt"], dict(entry.get("named", {})))
                   for entry in (*data["explicit"], *data["scenes"]))
     known = load_attributes()

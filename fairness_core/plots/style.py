@@ -19,7 +19,7 @@ CLUTTER = ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "
 @cache
 def template_ends() -> tuple[str, str]:
     """What stands before and after the concept in the built-in prompts."""
-    template = yaml.safe_load((ASSETS / "prompts" / "concepts.yaml").read_text())["template"]
+    template = yaml.safe_load((ASSETS / "prompts" / "concepts.yaml").read_text(encoding="utf-8"))["template"]
     before, _, after = template.partition("{a_concept}")
     return before, after
 

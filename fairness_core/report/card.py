@@ -14,7 +14,7 @@ from fairness_core.settings.config import FinetuneConfig
 
 def model_source(name: str) -> str:
     """Where from_pretrained finds a model of the registry; any other name is a repository or folder already."""
-    registry = yaml.safe_load((ASSETS / "models.yaml").read_text())
+    registry = yaml.safe_load((ASSETS / "models.yaml").read_text(encoding="utf-8"))
     return f"assets/{registry[name]['folder']}" if name in registry else name
 
 

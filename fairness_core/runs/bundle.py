@@ -23,7 +23,8 @@ def contents(folder: RunFolder) -> dict[str, bytes]:
     steps = [event for event in read_events(folder) if isinstance(event, StepDone)]
     table = metrics_table(comparisons, config.target(), config.own_targets())
     texts = {"README.md": model_card(config, table, about), "metrics.csv": to_csv(table),
-             "report.html": to_html(config, steps, comparisons, about), "config.yaml": folder.config.read_text()}
+             "report.html": to_html(config, steps, comparisons, about),
+             "config.yaml": folder.config.read_text(encoding="utf-8")}
     return {folder.adapter.name: folder.adapter.read_bytes()} | {name: text.encode() for name, text in texts.items()}
 
 

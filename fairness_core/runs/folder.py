@@ -94,7 +94,7 @@ def read_config(folder: RunFolder) -> FinetuneConfig:
 def save_about(folder: RunFolder, about: About) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(asdict(about), sort_keys=False, allow_unicode=True)
-    write_atomically(folder.about, lambda path: path.write_text(text))
+    write_atomically(folder.about, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def read_about(folder: RunFolder) -> About:
@@ -102,7 +102,7 @@ def read_about(folder: RunFolder) -> About:
     if not folder.about.exists():
         return About(title=folder.path.name)
     try:
-        data = dict(yaml.safe_load(folder.about.read_text()))
+        data = dict(yaml.safe_load(folder.about.read_text(encoding="utf-8")))
         if unknown := set(data) - {f.name for f in fields(About)}:
             raise ValueError(f"unknown entry {sorted(unknown)[0]!r}")
         return About(**data | {"date": str(data.get("date", ""))})  # YAML reads a bare date as a date

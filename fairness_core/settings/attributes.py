@@ -60,7 +60,7 @@ class Attribute:
 @cache
 def load_attributes(path: Path = ASSETS / "attributes.yaml") -> dict[str, Attribute]:
     """Reads the attributes a file defines, in the order of the file."""
-    data = yaml.safe_load(path.read_text())
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
     return {
         name: Attribute(name=name, **entry | {"classes": tuple(
             AttributeClass(name=key, **fields) for key, fields in entry["classes"].items())})

@@ -152,7 +152,7 @@ class FinetuneConfig:
         return self.comparison_steps or self.sampling_steps
 
     def save(self, path: Path) -> None:
-        path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False))
+        path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False), encoding="utf-8")
 
 
 def own_target(prompt: str, data: dict, general: TargetDistribution) -> TargetDistribution:
@@ -203,6 +203,6 @@ def load_config(path: Path) -> FinetuneConfig:
 def read_yaml(path: Path) -> object:
     """Raises ConfigError, which names the line, for a file that is not YAML."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path.name} cannot be read as YAML: {error}") from None

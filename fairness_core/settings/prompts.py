@@ -48,7 +48,7 @@ class Concepts:
 @cache
 def load_concepts(path: Path = ASSETS / "prompts" / "concepts.yaml") -> Concepts:
     """Reads the concepts file. Raises ConceptsError for a concept listed twice or a template without {a_concept}."""
-    data = yaml.safe_load(path.read_text())
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
     groups = {name: ConceptGroup(tuple(entry["train"]), tuple(entry["held_out"]))
               for name, entry in data["groups"].items()}
     listed = [concept for group in groups.values() for concept in group.all]

@@ -58,7 +58,7 @@ def main() -> None:
                "load_seconds": load_seconds, "seconds_16_images": seconds_by_steps(model)}
     figures |= measure(model, load_portraits(args.portraits), args.images, out)
     figures |= {"megabytes": megabytes(args.model), "measuring_minutes": round((time.perf_counter() - started) / 60, 1)}
-    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_card(figures, out)
     print(f"{out / 'README.md'} written in {figures['measuring_minutes']} minutes")
 

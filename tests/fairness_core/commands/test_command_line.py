@@ -86,7 +86,7 @@ def test_check_tells_what_moved_in_the_panel(trained, tmp_path, capsys, monkeypa
     out, panel = tmp_path / "new" / "moved.json", (PanelPrompt("a female nurse", {"gender": "female"}), PanelPrompt("a room"))
     monkeypatch.setattr("fairness_core.commands.check.load_panel", lambda: panel)  # this model reads few words
     assert main(["check", "--run", str(trained), "--images", "2", "--out", str(out)]) == 0
-    told = json.loads(out.read_text())
+    told = json.loads(out.read_text(encoding="utf-8"))
     assert [line["prompt"] for line in told] == [entry.prompt for entry in panel]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("| a female", "| a room"))]
     assert len(lines) == len(panel) and all(line.endswith(f"{result['status']} |") for line, result in zip(lines, told))
@@ -98,21 +98,21 @@ def test_evaluate_sweeps_the_guidance_and_writes_its_results(trained, tmp_path, 
     assert main(["evaluate", "--run", str(trained), "--images", "3", "--prompts", "trained", "a free prompt",
                  "--guidance", "1.5", "3", "--out", str(out)]) == 0
     assert "gender: " in capsys.readouterr().out
-    record = json.loads((out / "metrics.json").read_text())
+    record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert [p["prompt"] for p in record["prompts"]] == ["a nurse", "a chef", "a free prompt"]
     assert record["settings"]["guidance_scale"] == 3 and "interval" in record["verdicts"]["gender"]["sentence"]
     female = record["prompts"][0]["after"]["frequencies"]["gender"]["female"]
     assert female["low"] <= female["frequency"] <= female["high"]
-    rows = list(csv.DictReader((out / "guidance.csv").open()))
+    rows = list(csv.DictReader((out / "guidance.csv").open(encoding="utf-8")))
     assert {row["guidance_scale"] for row in rows} == {"1.5", "3.0"}
-    assert "by guidance scale" in (out / "report.html").read_text()
+    assert "by guidance scale" in (out / "report.html").read_text(encoding="utf-8")
     assert (out / "guidance-1.5" / "comparisons.json").is_file() and (out / "metrics.csv").is_file()
 
 
 def test_the_run_itself_can_be_measured_in_place(trained, capsys):
-    before = (trained / "config.yaml").read_text()
+    before = (trained / "config.yaml").read_text(encoding="utf-8")
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--prompts", "trained", "--out", str(trained)]) == 0
-    assert (trained / "config.yaml").read_text() == before and (trained / "comparisons.json").is_file()
+    assert (trained / "config.yaml").read_text(encoding="utf-8") == before and (trained / "comparisons.json").is_file()
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--guidance", "7", "--out", str(trained)]) == 1
 
 
@@ -129,7 +129,7 @@ def test_report_of_several_runs_adds_the_tables(trained, tmp_path, capsys):
     out = tmp_path / "eval"
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--prompts", "trained", "--out", str(out)]) == 0
     assert main(["report", "--run", str(out), str(out), "--out", str(tmp_path / "tables")]) == 0
-    text = (tmp_path / "tables" / "tables.md").read_text()
+    text = (tmp_path / "tables" / "tables.md").read_text(encoding="utf-8")
     assert "## Bias, trained on" in text and "| nothing |" in text and "floor" in text
     assert list((tmp_path / "tables").glob("table-bias-*.csv"))
     assert main(["report", "--run", str(trained)]) == 0 and (trained / "report.html").is_file()
@@ -184,7 +184,7 @@ def test_settings_come_from_presets_and_from_runs(tmp_path):
     from fairness_core.settings.attributes import ASSETS
     preset = load_settings(ASSETS / "presets" / "mini-short.yaml", ["losses.face=0.5"])
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(to_plain(preset)))
+    path.write_text(yaml.safe_dump(to_plain(preset)), encoding="utf-8")
     assert load_settings(path) == preset and preset.losses.face == 0.5
 
 

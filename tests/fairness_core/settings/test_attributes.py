@@ -20,7 +20,7 @@ def test_the_shipped_attributes():
 def test_another_attribute_is_an_entry_in_a_file(tmp_path):
     path = tmp_path / "attributes.yaml"
     path.write_text("glasses:\n  label: Glasses\n  classes:\n    on: {label: On, colour: '#000000'}\n"
-                    "    'off': {label: Off, colour: '#ffffff'}\n")
+                    "    'off': {label: Off, colour: '#ffffff'}\n", encoding="utf-8")
     glasses = load_attributes(path)["glasses"]
     assert glasses.label == "Glasses" and len(glasses.classes) == 2
 
@@ -36,7 +36,7 @@ def test_the_published_factors_of_the_shipped_attributes():
     ("classes: {a: {label: A, colour: '#000000'}}", "height has 1 classes")])
 def test_an_attribute_that_cannot_be_used(tmp_path, entry, says):
     path = tmp_path / "attributes.yaml"
-    path.write_text(f"height:\n  label: Height\n  {entry}\n")
+    path.write_text(f"height:\n  label: Height\n  {entry}\n", encoding="utf-8")
     with pytest.raises(AttributesError, match=says):
         load_attributes(path)
 

@@ -17,7 +17,7 @@ PRESET = {"label": "Short", "description": "A look.", "measured_seconds_per_step
 
 def write(folder, name: str, data: object):
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(data))
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
 
 
@@ -33,7 +33,7 @@ def test_presets_come_shortest_first(tmp_path):
     write(tmp_path, "b", PRESET)
     write(tmp_path, "c", PRESET | {"measured_seconds_per_step": 1.0, "config": {"steps": 20}})
     write(tmp_path, "0", {k: v for k, v in PRESET.items() if k != "measured_seconds_per_step"} | {"kind": "experiment"})
-    (tmp_path / "notes.txt").write_text("not a preset")
+    (tmp_path / "notes.txt").write_text("not a preset", encoding="utf-8")
     assert [p.name for p in load_presets(tmp_path)] == ["c", "b", "a", "0"]
     assert load_presets(tmp_path / "absent") == []
 
