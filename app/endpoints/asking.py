@@ -2,12 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
-
-import gradio as gr
 
 from app.html import measures
 from app.jobs.files import JobRequest, JobView
@@ -16,15 +13,6 @@ from app.requests import settings
 from app.rooms.desk import Desk
 
 POLL_SECONDS, LONGEST_WAIT = .25, 600
-
-
-@contextmanager
-def readable_errors() -> Iterator[None]:
-    """Messages meant for people reach the client as they are."""
-    try:
-        yield
-    except ValueError as error:
-        raise gr.Error(str(error)) from error
 
 
 def preset_named(desk: Desk, length: str) -> Any:

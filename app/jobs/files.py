@@ -11,6 +11,7 @@ from typing import Any
 from app.targets.sliders import target_words
 from fairness_core import runs
 from fairness_core.about import About, machine
+from fairness_core.errors import UserError
 from fairness_core.events import Event, FilmStrip, Started, StepDone
 from fairness_core.files import write_atomically
 from fairness_core.results import PromptComparison
@@ -26,7 +27,7 @@ STATE_FILE = "job.json"
 NOTICE: ContextVar[str] = ContextVar("notice", default="")  # what people should be told of the job at work
 
 
-class JobError(ValueError):
+class JobError(UserError):
     """A request about a job that cannot be met; the message says what to do."""
 
 

@@ -6,6 +6,7 @@ import time
 
 from app.jobs.files import Failure, Job
 from fairness_core import runs
+from fairness_core.errors import UserError, words_for
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 
 LOG_FILE, LOG_TAIL = "log.txt", 12
@@ -45,12 +46,14 @@ def explain(error: Exception, job: Job) -> Failure:
     """What happened and what to do, in words for people."""
     saved = [e.step for e in job.events if isinstance(e, Saved | Finished)]
     kept = f"What was learned until step {saved[-1]} is kept: press Continue to go on from there. " if saved else ""
-    if isinstance(error, ValueError) and str(error):
+    if isinstance(error, UserError):
         what, todo = str(error), "Change the setting and press Start again."
     elif isinstance(error, MemoryError) or "out of memory" in str(error):
         what, todo = "The machine ran out of memory.", "Choose fewer images per prompt in Advanced."
     elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
         what, todo = "The disk is full.", "Remove old run folders and try again."
+    elif isinstance(error, OSError):
+        what, todo = words_for(error), "Press Start to try again. If it happens again, report it with the log below."
     else:
         what = f"An unexpected error: {type(error).__name__}: {error}"
         todo = "Press Start to try again. If it happens again, report it with the log below."

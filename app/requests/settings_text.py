@@ -6,12 +6,13 @@ import zlib
 
 import yaml
 
+from fairness_core.errors import UserError
 from fairness_core.settings.config import FinetuneConfig, from_plain, to_plain
 
 LONGEST_TEXT = 200_000  # characters; a list of 200 prompts takes a tenth
 
 
-class InputError(ValueError):
+class InputError(UserError):
     """Something on the page that cannot be used; the message says what to change."""
 
 

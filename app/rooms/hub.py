@@ -9,6 +9,7 @@ from app.page import Page, Updates, Values
 from app.rooms.desk import Desk
 from app.text import plain
 from fairness_core import runs
+from fairness_core.errors import UserError, words_for
 
 
 class HubPart:
@@ -38,8 +39,8 @@ class HubPart:
         try:
             address = runs.push(runs.RunFolder(self.desk.runner.view(values["run"]).folder), values["hub_name"],
                                 values["hub_token"], bool(values["hub_private"]))
-        except (ValueError, OSError) as error:
-            return {"hub_token": "", "hub_note": banner(Failure(str(error), "Nothing was changed here."))}
+        except (UserError, OSError) as error:
+            return {"hub_token": "", "hub_note": banner(Failure(words_for(error), "Nothing was changed here."))}
         link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'
         return {"hub_token": "", "hub_note": f'<div class="note" role="status">Published: {link}</div>'}
 

@@ -45,11 +45,11 @@ def largest_remainder(shares: Sequence[float], total: int = WHOLE) -> list[int]:
     """Integers proportional to non-negative `shares` that sum to exactly `total`.
 
     The units left over by rounding down go to the largest remainders, ties to the first.
-    Shares that are all zero are taken as equal. Raises ValueError for a negative share.
+    Shares that are all zero are taken as equal. Raises TargetError for a negative share.
     """
     shares = np.asarray(shares, float)
     if (shares < 0).any() or not np.isfinite(shares).all():
-        raise ValueError("Shares must be finite and not negative.")
+        raise TargetError("Shares must be finite and not negative.")
     if shares.sum() == 0:
         shares = np.ones_like(shares)
     exact = shares / shares.sum() * total

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from fairness_core.errors import UserError
 from fairness_core.metrics import MeanOverPrompts, PromptSummary, resampled_images, sampling_floor, summarise, verdict
 from fairness_core.results import ImageSet
 from fairness_core.settings.attributes import Attribute, TargetDistribution
@@ -20,7 +21,7 @@ RULE = (
     "{chance:.0f}.")
 
 
-class AuditError(ValueError):
+class AuditError(UserError):
     """An audit that cannot be made; the message says what to change."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 from scipy import stats
 
+from fairness_core.errors import UserError
 from fairness_core.metrics import wilson_interval
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import ASSETS, load_attributes
@@ -17,7 +18,7 @@ from fairness_core.settings.attributes import ASSETS, load_attributes
 ALPHA, LOSS_ALLOWED = 0.05, 0.25
 
 
-class PanelError(ValueError):
+class PanelError(UserError):
     """A panel file that cannot be used; the message says what to change."""
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 
+from fairness_core.errors import UserError
+
 INDEX, CARD = "model_index.json", "README.md"
 PIPELINES = {"StableDiffusionPipeline": ("text_encoder", "unet", "vae"),
              "StableDiffusionXLPipeline": ("text_encoder", "text_encoder_2", "unet", "vae")}
 NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")
 
 
-class ModelError(ValueError):
+class ModelError(UserError):
     """A model that cannot be used here; the message says what to do."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fairness_core.errors import UserError
 from fairness_core.files import write_atomically
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import load_attributes
@@ -14,7 +15,7 @@ from fairness_core.settings.attributes import load_attributes
 SIDES = ("original", "tuned")
 
 
-class CorrectionError(ValueError):
+class CorrectionError(UserError):
     """A correction that cannot be made; the message says what to change."""
 
 

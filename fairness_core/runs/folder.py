@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from fairness_core.about import About
+from fairness_core.errors import UserError
 from fairness_core.files import write_atomically
 from fairness_core.settings.config import FinetuneConfig, load_config
 
@@ -17,7 +18,7 @@ ADAPTER_NAME, TOKENS_NAME = "pytorch_lora_weights.safetensors", "learned_embeds.
 RUN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-class RunError(ValueError):
+class RunError(UserError):
     """A run that cannot be read or named; the message says which file and what to do."""
 
 

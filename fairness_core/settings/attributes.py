@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from fairness_core.errors import UserError
+
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SUM_TOLERANCE = 1e-3
 
 
-class TargetError(ValueError):
+class TargetError(UserError):
     """A target distribution that cannot be used; the message says what to change."""
 
 
-class AttributesError(ValueError):
+class AttributesError(UserError):
     """An attribute that cannot be used; the message says what to change."""
 
 

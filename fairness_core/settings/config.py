@@ -7,10 +7,11 @@ from pathlib import Path
 
 import yaml
 
+from fairness_core.errors import UserError
 from fairness_core.settings.attributes import TargetDistribution, TargetError
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """Settings that cannot be used; the message says what to change."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from fairness_core.errors import UserError
 from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.config import read_yaml
 from fairness_core.settings.prompts import concept_of
@@ -12,7 +13,7 @@ from fairness_core.settings.prompts import concept_of
 OCCUPATION_PARTS, SOURCE_PARTS = ("women", "occupation", "source", "approximate"), ("title", "url", "year")
 
 
-class StatisticsError(ValueError):
+class StatisticsError(UserError):
     """Statistics that cannot be used; the message says what to change."""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from fairness_core.errors import UserError
 from fairness_core.settings.attributes import ASSETS
 
 # Written vowel, spoken consonant ("a university") and the reverse ("an hour").
@@ -15,7 +16,7 @@ SPOKEN_CONSONANT = re.compile(r"(uni(?!n|m)|use|usu|eu|one\b|once\b|ufo)", re.IG
 SPOKEN_VOWEL = re.compile(r"(hour|honest|honou?r|heir)", re.IGNORECASE)
 
 
-class ConceptsError(ValueError):
+class ConceptsError(UserError):
     """A concepts file that cannot be used; the message says what to change."""
 
 

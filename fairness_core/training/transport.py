@@ -6,10 +6,11 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import binom
 
+from fairness_core.errors import UserError
 from fairness_core.settings.attributes import TargetDistribution
 
 
-class TransportError(ValueError):
+class TransportError(UserError):
     """Probabilities that cannot be matched to the target; the message says what is missing."""
 
 
