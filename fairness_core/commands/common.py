@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
 from fairness_core.hardware.memory import Memory, changed_memory
 from fairness_core.models.loading import entry_for
-from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, read_yaml, to_plain
+from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, to_plain
 from fairness_core.settings.presets import load_preset
 from fairness_core.settings.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
+from fairness_core.settings.validation import parse_yaml, read_yaml
 
 DONE, INTERRUPTED = 0, 130
 
@@ -41,10 +40,7 @@ def changed(config: FinetuneConfig, changes: Sequence[str]) -> FinetuneConfig:
             place = place.get(part) if isinstance(place, dict) else None
         if not equals or not isinstance(place, dict):
             raise ConfigError(f"{change!r} changes no setting: write NAME=VALUE, for instance learning_rate=0.001.")
-        try:
-            place[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"The value of {name} cannot be read: {value!r}.") from None
+        place[last] = parse_yaml(value, f"The value of {name} cannot be read")
     return from_plain(plain)
 
 

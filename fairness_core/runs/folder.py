@@ -88,7 +88,7 @@ def read_config(folder: RunFolder) -> FinetuneConfig:
         return load_config(folder.config)
     except FileNotFoundError:
         raise RunError(f"{folder.path} holds no config.yaml: it is not a run's folder.") from None
-    except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
+    except UserError as error:
         raise RunError(f"{folder.config} cannot be used: {error}") from error
 
 

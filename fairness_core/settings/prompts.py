@@ -75,7 +75,7 @@ def prompts_of_groups(file_name: str, groups: Iterable[str]) -> tuple[str, ...]:
     if not path.is_file():
         raise ConceptsError(f"There is no {path.name} in assets/prompts.")
     concepts = load_concepts(path)
-    if missing := [group for group in groups if group not in concepts.groups]:
+    if missing := [group for group in groups if group not in list(concepts.groups)]:
         raise ConceptsError(f"{path.name} has no group {missing[0]!r}: choose among {', '.join(concepts.groups)}.")
     return tuple(concepts.template.format(a_concept=with_article(c)) for g in groups for c in concepts.groups[g].train)
 
