@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from fairness_core.hardware.memory import Memory, changed_memory
 from fairness_core.models.loading import entry_for
@@ -57,6 +58,16 @@ def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:
     if not prompts:
         raise ConfigError(f"There are no prompts in {', '.join(words)}: choose trained, held-out or all, or write one.")
     return prompts
+
+
+def ready_folder(path: Path) -> None:
+    """Makes the folder of the results, before time is spent on them. Raises OSError when it cannot be written."""
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the folder's name, not the trial file's
 
 
 @contextmanager

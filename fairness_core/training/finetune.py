@@ -21,7 +21,7 @@ from fairness_core.settings.attributes import Attributes
 from fairness_core.settings.config import ConfigError, FinetuneConfig
 from fairness_core.training.checkpoints import load_checkpoint, save_checkpoint
 from fairness_core.training.objective import Judgement, Reference, judge, look_at_originals
-from fairness_core.training.start import Run, check_continues, prepare, start
+from fairness_core.training.start import Run, check_continues, prepare, start, write_settings
 from fairness_core.training.step_plan import kept_prompts_of_step, prompts_of_step, rate_at
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
@@ -185,6 +185,8 @@ def save(run: Run, folder: Path) -> Path:
     """Checkpoint first, then the averaged adapter, by the main process; returns the adapter's file."""
     if not run.share.is_main:
         return saved_adapter(folder / "adapter")
+    if not (folder / "config.yaml").exists():  # somebody deleted the folder while its run goes on
+        write_settings(folder, run.config)
     save_checkpoint(folder, run.step, run.parameters, run.optimizer, run.average, run.scaler)
     with run.average.applied(run.parameters):
         return save_adapter(run.model, folder / "adapter")

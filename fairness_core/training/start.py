@@ -94,5 +94,9 @@ def prepare(folder: Path, config: FinetuneConfig, resume: bool) -> None:
     """Writes the settings into the run's folder, which forgets an earlier run unless it is continued."""
     if not resume:
         forget_checkpoint(folder)
+    write_settings(folder, config)
+
+
+def write_settings(folder: Path, config: FinetuneConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "config.yaml", config.save)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,6 +162,45 @@ def test_what_cannot_be_used_is_said_in_one_line(words, says, config, tmp_path, 
     assert main([config if word == "{config}" else word for word in words]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and says in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [
+    ["train", "--config", "{config}", "--out", "taken"], ["train", "--config", "{config}", "--out", "taken/run"],
+    ["generate", "--config", "{config}", "--prompt", "a nurse", "--out", "taken"],
+    ["evaluate", "--config", "{config}", "--out", "taken"],
+    ["check", "--config", "{config}", "--out", "taken/moved.json"]])
+def test_a_folder_that_is_a_file_is_told_before_time_is_spent(words, config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    for command in ("train", "evaluate", "check", "generate"):
+        monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", None)
+    assert main([config if word == "{config}" else word for word in words]) == 1
+    assert capsys.readouterr().err == ("error: taken is a file, not a folder: choose another folder, or move that file "
+                                       "away.\n")
+
+
+def test_a_folder_that_cannot_be_written_is_named(config, tmp_path, monkeypatch, capsys):
+    def refuse(dir):  # root may write anywhere
+        raise PermissionError(13, "Permission denied", f"{dir}/tmp123")
+
+    monkeypatch.setattr("fairness_core.commands.common.TemporaryFile", refuse)
+    assert main(["train", "--config", config, "--out", str(tmp_path / "run")]) == 1
+    assert f"error: {tmp_path}/run may not be read or written here: choose another place" in capsys.readouterr().err
+
+
+def test_a_run_whose_folder_is_deleted_meanwhile_keeps_its_settings(config, tmp_path, monkeypatch):
+    from fairness_core.commands import train
+    told, folder = train.words, tmp_path / "run"
+
+    def deleting(event):
+        if type(event).__name__ == "StepDone" and event.step == 1:
+            shutil.rmtree(folder)
+        return told(event)
+
+    monkeypatch.setattr(train, "words", deleting)
+    assert main(["train", "--config", config, "--out", str(folder)]) == 0
+    assert load_config(folder / "config.yaml") == load_config(Path(config))
+    assert main(["evaluate", "--run", str(folder), "--images", "2", "--prompts", "trained", "--out", str(folder)]) == 0
 
 
 @pytest.mark.parametrize("words", [["train"], ["paint"], ["evaluate", "--images", "0", "--out", "x"],
