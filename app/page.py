@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.errors import readable_errors
 from app.theme import REMEMBER_JOB
 from app.zero_gpu import is_here as on_zero_gpu
 
@@ -35,7 +36,8 @@ class Page(dict[str, Any]):
     def on(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = (), **options: Any):
         """Calls `handler` with the values named in `reads`."""
         def call(*values: Any) -> dict:
-            return self.named(handler(dict(zip(reads, values))))
+            with readable_errors():
+                return self.named(handler(dict(zip(reads, values))))
         return trigger(call, [self[n] for n in reads], list(self.values()), **QUIET | options)
 
     def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = ()) -> None:

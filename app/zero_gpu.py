@@ -16,6 +16,7 @@ import gradio as gr
 
 from app.engine import Engine
 from app.jobs.files import NOTICE
+from fairness_core.errors import UserError
 from fairness_core.events import Event, Finished, Saved, Started
 from fairness_core.results import PromptComparison
 from fairness_core.settings.config import FinetuneConfig
@@ -26,7 +27,7 @@ WORKER_ERROR = "ZeroGPU worker error"  # the title of its error when the borrowe
 STOP_FILE, SAVE_FILE = "stop-asked", "save-asked"
 
 
-class GpuError(ValueError):
+class GpuError(UserError):
     """Work that needs a GPU and cannot get one now; the message says what to do."""
 
 

@@ -134,8 +134,8 @@ def main(arguments: list[str] | None = None) -> None:
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         records = [{"way": p.way, "steps": p.steps, "seconds": p.seconds, "bias": vars(p.bias)} for p in points]
-        (args.out / "cost.json").write_text(json.dumps(records, indent=1))
-        (args.out / "cost.md").write_text(text)
+        (args.out / "cost.json").write_text(json.dumps(records, indent=1), encoding="utf-8")
+        (args.out / "cost.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

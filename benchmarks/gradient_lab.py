@@ -62,7 +62,8 @@ def run_lab(model: Model, settings: LabSettings, folder: Path) -> None:
     scales = list(compare_scales(model, settings, target))
     seconds = {"losses": round(halfway - started, 1), "scales": round(time.monotonic() - halfway, 1)}
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "gradient_lab.json").write_text(json.dumps(as_data(model, settings, losses, scales, seconds), indent=1))
+    data = as_data(model, settings, losses, scales, seconds)
+    (folder / "gradient_lab.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
     for name, figure in (("loss", loss_figure(losses)), ("scale", scale_figure(scales))):
         write_page(figure, folder / f"{name}.html")
     print(loss_sentence(losses), scale_sentence(scales), sep="\n")
@@ -90,7 +91,7 @@ def plain(values: np.ndarray) -> list[float | None]:
 
 def write_page(figure: go.Figure, path: Path) -> None:
     """A page that opens without a network."""
-    path.write_text(figure.to_html(include_plotlyjs=True, full_html=True))
+    path.write_text(figure.to_html(include_plotlyjs=True, full_html=True), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -83,8 +83,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "iteration.json").write_text(json.dumps(result, indent=1))
-        (args.out / "iteration.md").write_text(text)
+        (args.out / "iteration.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        (args.out / "iteration.md").write_text(text, encoding="utf-8")
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:

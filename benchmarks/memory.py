@@ -28,12 +28,12 @@ def peak_megabytes(work: Callable[[], object], device: torch.device) -> float | 
     if sys.platform != "linux":
         return None
     ctypes.CDLL("libc.so.6").malloc_trim(0)  # memory that is free already shall not hide what the work takes
-    RESET.write_text("5")  # the peak starts again from here
+    RESET.write_text("5", encoding="utf-8")  # the peak starts again from here
     before = kilobytes("VmRSS")
     work()
     return (kilobytes("VmHWM") - before) / 1024
 
 
 def kilobytes(name: str) -> int:
-    [line] = [line for line in STATUS.read_text().splitlines() if line.startswith(f"{name}:")]
+    [line] = [line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(f"{name}:")]
     return int(line.split()[1])

@@ -27,7 +27,7 @@ from fairness_core.critics import Critics, load_critics
 from fairness_core.critics.encoders import ClipEncoder, PooledEncoder
 from fairness_core.critics.faces import Faces
 from fairness_core.critics.preprocess import Preprocess
-from fairness_core.hardware.memory import GIGABYTE, Memory, save_memory
+from fairness_core.hardware.memory import GIGABYTE, save_memory
 from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.loading import Model, entry_for, prepare_for_speed
 from fairness_core.report import markdown_table
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"machine": machine(torch.device("cuda")), "models": measured}, indent=1)
-        (args.out / "real_models.json").write_text(text)
+        (args.out / "real_models.json").write_text(text, encoding="utf-8")
 
 
 # ---------------------------------------------------------------- measured

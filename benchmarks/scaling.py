@@ -240,8 +240,8 @@ def main(arguments: list[str] | None = None) -> None:
     print(text)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "scaling.json").write_text(json.dumps(result, indent=1))
-        (args.out / "scaling.md").write_text(text)
+        (args.out / "scaling.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+        (args.out / "scaling.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

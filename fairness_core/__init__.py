@@ -9,6 +9,7 @@ from typing import Any
 
 PUBLIC = {
     "FinetuneConfig": "settings.config", "LossWeights": "settings.config", "TargetDistribution": "settings.attributes",
+    "load_attributes": "settings.attributes", "UserError": "errors",
     "prompt_for": "settings.prompts", "load_presets": "settings.presets",
     "available_models": "models.registry", "load_model": "models.loading",
     "finetune": "training.finetune", "compare": "evaluation.compare",

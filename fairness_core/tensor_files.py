@@ -7,10 +7,12 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from fairness_core.errors import UserError
+
 PYTORCH_SUFFIXES = (".pt", ".pth")
 
 
-class TensorFileError(ValueError):
+class TensorFileError(UserError):
     """A file of tensors that cannot be read; the message says why."""
 
 

@@ -62,7 +62,7 @@ def train(
     when it exists; logs one JSON line every 20 steps to `out/name.jsonl`.
     """
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = out / f"{name}.pt", (out / f"{name}.jsonl").open("a")
+    checkpoint, log = out / f"{name}.pt", (out / f"{name}.jsonl").open("a", encoding="utf-8")
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay,
                                   betas=(0.9, 0.99), fused=True)
     average, first = Averaged(module, ema_decay), 0

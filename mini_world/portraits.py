@@ -40,7 +40,7 @@ class Portraits:
 def load_portraits(archive: Path) -> Portraits:
     """Reads portraits.zip (webp images and metadata.csv)."""
     with zipfile.ZipFile(archive) as packed:
-        rows = list(csv.DictReader(io.TextIOWrapper(packed.open("metadata.csv"))))
+        rows = list(csv.DictReader(io.TextIOWrapper(packed.open("metadata.csv"), encoding="utf-8")))
         images = [np.asarray(Image.open(packed.open(row["file_name"])).convert("RGB")) for row in rows]
     for row in rows:
         row["biased"] = row["biased"] == "True"

@@ -34,8 +34,8 @@ def train_tokenizer(rows: list[dict], folder: Path, vocabulary_size: int = 2000)
     tokens = alphabet + [letter + "</w>" for letter in alphabet] + ["".join(m.split()) for m in merges] + [START, END]
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = {token: i for i, token in enumerate(dict.fromkeys(tokens))}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps({
         "tokenizer_class": "CLIPTokenizer", "model_max_length": MAX_TOKENS, "do_lower_case": True,
-        "bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}, indent=1))
+        "bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}, indent=1), encoding="utf-8")

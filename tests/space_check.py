@@ -42,7 +42,7 @@ def committed_files(folder: Path) -> Path:
 
 def front_matter(folder: Path) -> dict:
     """README's head. Raises AssertionError for what a Space would not accept."""
-    front = yaml.safe_load((folder / "README.md").read_text().split("---")[1])
+    front = yaml.safe_load((folder / "README.md").read_text(encoding="utf-8").split("---")[1])
     assert front["sdk"] == "gradio" and (folder / front["app_file"]).exists() and front["license"] == "apache-2.0"
     assert len(front["short_description"]) <= 60
     assert front["python_version"] in ZERO_GPU_PYTHONS, "ZeroGPU knows no other Python"
@@ -56,7 +56,8 @@ def front_matter(folder: Path) -> dict:
 
 
 def requirements(folder: Path) -> list[Requirement]:
-    lines = (line.split("#")[0].strip() for line in (folder / "requirements.txt").read_text().splitlines())
+    asked = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = (line.split("#")[0].strip() for line in asked)
     return [Requirement(line) for line in lines if line]
 
 

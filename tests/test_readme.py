@@ -13,7 +13,7 @@ from fairness_core.report import model_card
 from fairness_core.runs import RunFolder, read_about, read_config
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_front_matter_is_what_a_space_reads():

@@ -12,7 +12,8 @@ OFFERED = sorted([*(ROOT / "assets/prompts").glob("*.yaml"), *(ROOT / "assets/pr
 
 def prompts(path: Path) -> str:
     """The lines of data, without comments and descriptions."""
-    kept = [line for line in path.read_text().splitlines() if not re.match(r"\s*(#|description|label|source|note)", line)]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not re.match(r"\s*(#|description|label|source|note)", line)]
     return "\n".join(kept)
 
 
@@ -26,5 +27,5 @@ def test_a_name_would_be_found():
 
 
 def test_readme_says_what_becomes_of_data_and_likenesses():
-    readme = (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "## Data" in readme and "No real person's likeness" in readme and "## Licence" in readme

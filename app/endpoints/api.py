@@ -4,8 +4,9 @@ from dataclasses import asdict, replace
 
 import gradio as gr
 
-from app.endpoints.asking import compare_request, events, finished, preset_named, readable_errors, results
+from app.endpoints.asking import compare_request, events, finished, preset_named, results
 from app.endpoints.audit import add_audit_endpoints
+from app.errors import readable_errors
 from app.html import render
 from app.jobs.files import JobRequest
 from app.jobs.runner import JobRunner

@@ -2,12 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import gradio as gr
 
 from app.jobs.files import JobRequest, JobView
 from app.jobs.runner import JobRunner
@@ -17,15 +15,6 @@ from fairness_core.report import results_record
 from fairness_core.strict_json import without_nan
 
 POLL_SECONDS, LONGEST_WAIT = .25, 600
-
-
-@contextmanager
-def readable_errors() -> Iterator[None]:
-    """Messages meant for people reach the client as they are."""
-    try:
-        yield
-    except ValueError as error:
-        raise gr.Error(str(error)) from error
 
 
 def preset_named(desk: Desk, length: str) -> Any:

@@ -2,7 +2,8 @@
 
 import gradio as gr
 
-from app.endpoints.asking import compare_request, finished, readable_errors, results
+from app.endpoints.asking import compare_request, finished, results
+from app.errors import readable_errors
 from app.html import render
 from app.jobs.files import JobError, JobView
 from app.jobs.runner import JobRunner

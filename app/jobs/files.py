@@ -11,6 +11,7 @@ from typing import Any
 from app.targets.sliders import target_words
 from fairness_core import runs
 from fairness_core.about import About, machine
+from fairness_core.errors import UserError
 from fairness_core.events import Event, FilmStrip, Started, StepDone
 from fairness_core.files import write_atomically
 from fairness_core.results import PromptComparison
@@ -27,7 +28,7 @@ STATE_FILE = "job.json"
 NOTICE: ContextVar[str] = ContextVar("notice", default="")  # what people should be told of the job at work
 
 
-class JobError(ValueError):
+class JobError(UserError):
     """A request about a job that cannot be met; the message says what to do."""
 
 
@@ -174,7 +175,7 @@ def view_of(job_id: str, request: JobRequest, state: str, created: str, folder: 
 def read_state(folder: runs.RunFolder) -> tuple[dict, JobRequest]:
     """What job.json holds. Raises RunError when it is damaged."""
     try:
-        data = json.loads((folder.path / STATE_FILE).read_text())
+        data = json.loads((folder.path / STATE_FILE).read_text(encoding="utf-8"))
         asked = dict(data["request"])
         asked |= {"config": from_plain(asked["config"]), "compare_prompts": tuple(asked["compare_prompts"])}
         return data, JobRequest(**asked)
@@ -214,7 +215,7 @@ def save_state(job: Job) -> None:
 
 
 def write_json(path: Path, data: dict) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(to_json(data, indent=1)))
+    write_atomically(path, lambda temporary: temporary.write_text(to_json(data, indent=1), encoding="utf-8"))
 
 
 def tell_about(job: Job, seconds: float) -> None:

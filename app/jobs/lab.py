@@ -29,7 +29,7 @@ def run_lab(lab: Callable[..., Iterator[Point]], model: Any, job: Job) -> None:
     """Writes every point to the job's folder; stops after the current one."""
     path = job.folder.path / POINTS_FILE
     path.unlink(missing_ok=True)
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         for point in lab(model, lab_settings(job.request), job.stop.is_set):
             file.write(to_json(point_data(point)) + "\n")
             file.flush()
@@ -45,7 +45,7 @@ def point_data(point: Point) -> dict:
 def load_points(folder: Path) -> tuple[list[LossPoint], list[ScalePoint]]:
     """What the job has measured so far; a line that is still being written is left out."""
     path = folder / POINTS_FILE
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
     data = [with_nan(json.loads(line)) for line in lines]
     losses = [LossPoint(**d) for d in data if "loss" in d]
     scales = [ScalePoint(d["run"], np.array(d["timesteps"]), {n: np.array(v) for n, v in d["scales"].items()})

@@ -8,6 +8,7 @@ import yaml
 
 from app.jobs.files import FINETUNE, JobError, JobRequest
 from app.jobs.lab import LAB, expected_points, lab_settings
+from fairness_core.errors import UserError
 from fairness_core.models.registry import available_models
 from fairness_core.settings.attributes import ASSETS
 
@@ -43,12 +44,12 @@ class Cost:
 def own_limits(environment: Mapping[str, str] = os.environ) -> Limits | None:
     """The limits of this server: those of the file on a Space or where FAIRNESS_SHARED=1, else none.
 
-    Raises ValueError for another value of FAIRNESS_SHARED.
+    Raises UserError for another value of FAIRNESS_SHARED.
     """
     shared = environment.get("FAIRNESS_SHARED", "1" if environment.get("SPACE_ID") else "0")
     if shared not in ("0", "1"):
-        raise ValueError(f"FAIRNESS_SHARED is {shared!r}: set it to 1 (limits for each visitor) or 0 (none).")
-    return Limits(**yaml.safe_load((ASSETS / "limits.yaml").read_text())) if shared == "1" else None
+        raise UserError(f"FAIRNESS_SHARED is {shared!r}: set it to 1 (limits for each visitor) or 0 (none).")
+    return Limits(**yaml.safe_load((ASSETS / "limits.yaml").read_text(encoding="utf-8"))) if shared == "1" else None
 
 
 def cost(request: JobRequest, done: int = 0) -> Cost:

@@ -32,7 +32,7 @@ class JobStore:
         found = []
         for path in self.runs_root.glob(f"*/{STATE_FILE}"):
             try:
-                data = json.loads(path.read_text())
+                data = json.loads(path.read_text(encoding="utf-8"))
                 if data["state"] in ACTIVE:
                     write_json(path, data | {"state": INTERRUPTED})
                     found.append(path.parent.name)

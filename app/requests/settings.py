@@ -1,4 +1,4 @@
-"""Values on the page <-> what a job is asked for. Bad input raises ValueError with a message for people."""
+"""Values on the page <-> what a job is asked for. Bad input raises a UserError."""
 
 from collections.abc import Sequence
 from dataclasses import replace

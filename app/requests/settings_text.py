@@ -6,12 +6,14 @@ import zlib
 
 import yaml
 
+from fairness_core.errors import UserError
 from fairness_core.settings.config import FinetuneConfig, from_plain, to_plain
+from fairness_core.settings.validation import parse_yaml
 
 LONGEST_TEXT = 200_000  # characters; a list of 200 prompts takes a tenth
 
 
-class InputError(ValueError):
+class InputError(UserError):
     """Something on the page that cannot be used; the message says what to change."""
 
 
@@ -25,10 +27,10 @@ def parsed(text: str) -> FinetuneConfig:
     if len(text) > LONGEST_TEXT:
         raise InputError("These are no settings of a finetune: the text is too long.")
     try:
-        config = from_plain(yaml.safe_load(text))
+        config = from_plain(parse_yaml(text, "it is not YAML"))
         config.target()
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError) as error:
-        reason = "it is not YAML" if isinstance(error, yaml.YAMLError) else str(error).rstrip(".")
+    except UserError as error:
+        reason = str(error).rstrip(".")
         raise InputError(f"These are no settings of a finetune: {reason}. Choose a file that “Save settings” made, "
                          "or a run's config.yaml.") from error
     return config

@@ -14,6 +14,7 @@ from app.rooms.desk import Desk
 from app.rooms.lesson import (CLOSED, OPEN, REVEALED, WAITING, Classroom, ClassroomError, Lesson, Question, guess_count,
                               guesses_figure, truth)
 from app.text import plain
+from fairness_core.errors import UserError
 from fairness_core.plots import concept_name
 from fairness_core.settings.attributes import load_attributes
 
@@ -169,7 +170,7 @@ class ClassroomRoom:
         """Bad input becomes a message in the room and changes nothing."""
         try:
             known = do() or {}
-        except ValueError as error:
+        except UserError as error:
             return {"class_message": render.banner(Failure(str(error), ""))}
         note = f'<div class="note" role="status">{said}</div>' if said else ""
         return known | self.desk.refresh(values | known) | {"class_message": note}

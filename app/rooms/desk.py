@@ -9,6 +9,7 @@ from app.html import render
 from app.jobs.files import Failure, JobError, JobView
 from app.jobs.runner import JobRunner
 from app.page import Page, Piece, Updates, Values
+from fairness_core.errors import UserError, words_for
 
 KEPT_TEXTS = 200
 
@@ -56,8 +57,8 @@ class Desk:
         try:
             seen = {name: key for name, key in values["seen"].items() if name != "banner"}  # an earlier refusal goes
             return {"job_id": (job_id := ask())} | self.refresh(values | {"job_id": job_id, "seen": seen})
-        except (ValueError, OSError) as error:
-            return {"banner": render.banner(Failure(str(error), "Nothing was started and nothing is lost."))}
+        except (UserError, OSError) as error:
+            return {"banner": render.banner(Failure(words_for(error), "Nothing was started and nothing is lost."))}
 
     def refresh(self, values: Values) -> Updates:
         """Everything on the page that differs from what it shows; called every second and after every touch."""

@@ -12,6 +12,7 @@ from app.page import Page, Updates, Values
 from app.rooms.desk import Desk
 from app.text import plain
 from fairness_core import runs
+from fairness_core.errors import UserError, words_for
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ class HubPart:
 def failure(error: Exception, token: str) -> Failure:
     """What stood in the way of publishing, in words for people; what nobody foresaw goes to the log as well."""
     todo = "Nothing was changed here."
-    if isinstance(error, ValueError | OSError):
-        return Failure(without(token, str(error)), todo)
+    if isinstance(error, UserError | OSError):
+        return Failure(without(token, words_for(error)), todo)
     log.error("publishing failed: %s", without(token, "".join(traceback.format_exception(error))))
     told = without(token, f"{type(error).__name__}: {error}")
     return Failure(f"Publishing failed: {told}", f"{todo} Try again; if it happens again, report it with the server's log.")

@@ -12,6 +12,7 @@ from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
 from app.text import plain
+from fairness_core.errors import UserError, words_for
 from fairness_core.gradient_lab.figures import loss_figure, scale_figure
 from fairness_core.gradient_lab.summary import loss_sentence, scale_sentence
 from fairness_core.settings.prompts import load_concepts
@@ -77,8 +78,8 @@ class LabRoom:
     def trying(self, values: Values, ask) -> Updates:
         try:
             lab_id = ask()
-        except (ValueError, OSError) as error:
-            return {"lab_status": render.banner(Failure(str(error), "Nothing was started."))}
+        except (UserError, OSError) as error:
+            return {"lab_status": render.banner(Failure(words_for(error), "Nothing was started."))}
         return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id})
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import plotly.graph_objects as go
 
+from fairness_core.errors import UserError
 from fairness_core.metrics import wilson_interval
 from fairness_core.plots import SERIES, concept_name, style
 from fairness_core.results import ImageSet
@@ -23,7 +24,7 @@ WAITING, OPEN, CLOSED, REVEALED = "waiting", "open", "closed", "revealed"
 GUESS_COLOUR = SERIES[0][0]
 
 
-class ClassroomError(ValueError):
+class ClassroomError(UserError):
     """Something a class cannot do; the message says why."""
 
 

@@ -13,6 +13,7 @@ from app.requests import settings
 from app.rooms.desk import Desk
 from app.text import plain
 from app.theme import ENLARGE
+from fairness_core.errors import UserError, words_for
 from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
 from fairness_core.plots import concept_name
 from fairness_core.settings.attributes import load_attributes
@@ -52,8 +53,8 @@ class MustNotMoveRoom:
             if shown is None:
                 raise JobError("There is nothing to check yet: finetune first.")
             check_id = self.desk.runner.submit(panel_request(shown))
-        except (ValueError, OSError) as error:
-            return {"check_status": render.banner(Failure(str(error), "Nothing was started."))}
+        except (UserError, OSError) as error:
+            return {"check_status": render.banner(Failure(words_for(error), "Nothing was started."))}
         return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
 
     def find(self, values: Values) -> Updates:

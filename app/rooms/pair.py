@@ -12,6 +12,7 @@ from app.rooms import correcting
 from app.rooms.compare_figures import identity
 from app.rooms.desk import Desk
 from app.theme import PAIR_ALT
+from fairness_core.errors import UserError, words_for
 from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import Correction, with_correction
 
@@ -80,5 +81,5 @@ class PairPart:
             if shown := self.desk.shown(self.desk.view_of(values["job_id"])):
                 correcting.correct(self.desk.runner, shown.job_id, corrections(shown))
             return self.desk.refresh(values)
-        except (ValueError, OSError) as error:
-            return {"banner": render.banner(Failure(str(error), "Nothing was corrected."))}
+        except (UserError, OSError) as error:
+            return {"banner": render.banner(Failure(words_for(error), "Nothing was corrected."))}

@@ -9,6 +9,7 @@ from app.jobs.files import FINETUNING, Failure, JobView
 from app.page import Page, Piece, Updates, Values
 from app.rooms.desk import Desk
 from app.text import plain
+from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
 LIVE_SECONDS, IDLE_SECONDS = 1.0, 3.0
@@ -48,8 +49,8 @@ class ProgressRoom:
     def keep(self, values: Values) -> Updates:
         try:
             self.desk.runner.keep(values["job_id"], values["keep_name"])
-        except (ValueError, OSError) as error:
-            return {"banner": render.banner(Failure(str(error), "The run goes on as it was."))}
+        except (UserError, OSError) as error:
+            return {"banner": render.banner(Failure(words_for(error), "The run goes on as it was."))}
         name = plain(" ".join(values["keep_name"].split()))
         note = f"Kept as “{name}”, from the end of this step: find it in the Runs tab."
         return {"keep_name": "", "keep_note": f'<div class="note" role="status">{note}</div>'}

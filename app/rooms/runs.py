@@ -14,6 +14,7 @@ from app.rooms.desk import Desk
 from app.rooms.downloads import download
 from app.rooms.hub import HubPart
 from app.rooms.target import TARGET_INPUTS
+from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
 
@@ -93,8 +94,8 @@ class RunsRoom:
         updates: Updates = {"run_sure": gr.update(visible=False), "run_record": gr.update(visible=bool(values["run"]))}
         try:
             return updates | (self.shown(self.desk.runner.view(values["run"])) if values["run"] else {})
-        except (ValueError, OSError) as error:
-            return updates | {"run_record": gr.update(visible=False)} | refused(str(error))
+        except (UserError, OSError) as error:
+            return updates | {"run_record": gr.update(visible=False)} | refused(words_for(error))
 
     def shown(self, view: JobView) -> Updates:
         steps, film = view.steps, view.film
@@ -136,15 +137,15 @@ class RunsRoom:
     def submitting(self, values: Values, ask: Any) -> Updates:
         try:
             job_id = ask()
-        except (ValueError, OSError) as error:
-            return refused(str(error))
+        except (UserError, OSError) as error:
+            return refused(words_for(error))
         return self.open_run(values | {"run": job_id})
 
     def delete(self, values: Values) -> Updates:
         try:
             self.desk.runner.delete(values["run"])
-        except (ValueError, OSError) as error:
-            return refused(str(error))
+        except (UserError, OSError) as error:
+            return refused(words_for(error))
         updates = self.list_runs({"run": None, "job_id": None})
         if values["job_id"] == values["run"]:  # the page must not look for it again
             updates |= {"job_id": ""} | self.desk.refresh(values | {"job_id": "", "seen": {}})

@@ -15,6 +15,7 @@ from app.rooms.desk import Desk
 from app.rooms.finetune import SETTINGS_INPUTS
 from app.text import plain
 from app.theme import COPY_LINK, SAVE_FILE
+from fairness_core.errors import UserError
 from fairness_core.settings.config import FinetuneConfig
 
 
@@ -57,7 +58,7 @@ class SettingsRoom:
         """The settings on the page as text; what could not be started is not handed on either."""
         try:
             request = settings.finetune_request(values, self.desk.length(values).config)
-        except ValueError as error:
+        except UserError as error:
             return {"outgoing": "", "banner": banner(Failure(str(error), "Change it, then save or copy again."))}
         return {"outgoing": write(request.config), "banner": ""}
 
@@ -66,11 +67,11 @@ class SettingsRoom:
         try:
             if path.stat().st_size > LONGEST_TEXT:
                 raise InputError("These are no settings of a finetune: the file is too large.")
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8")
             return self.shown(parsed(text), path.name)
         except UnicodeDecodeError:
             return refused("These are no settings of a finetune: the file is not text.")
-        except ValueError as error:
+        except UserError as error:
             return refused(str(error))
 
     def experiment_chosen(self, values: Values) -> Updates:
@@ -78,7 +79,7 @@ class SettingsRoom:
         preset = self.desk.experiments[values["experiment"]]
         try:
             shown = self.shown(preset.config, preset.label)
-        except ValueError as error:
+        except UserError as error:
             return refused(str(error))
         return shown | {"experiment": preset.name, "estimate": takes(preset, preset.config.steps)}
 
@@ -86,11 +87,11 @@ class SettingsRoom:
         """Settings in the address of a page that opens; none without a token."""
         try:
             return self.shown(from_token(token), "this link") if token else {}
-        except ValueError as error:
+        except UserError as error:
             return refused(str(error))
 
     def shown(self, config: FinetuneConfig, source: str) -> Updates:
-        """The page as `config` has it. Raises ValueError when this page or machine cannot."""
+        """The page as `config` has it. Raises UserError when this page or machine cannot."""
         note = (f'<div class="note">Shown: the settings of <strong>{plain(source)}</strong>, {config.steps} steps. '
                 "A choice of length replaces those in Advanced.</div>")
         own = {"length": None, "filled_for": "", "experiment": None, "estimate": takes(None, config.steps)}

@@ -35,7 +35,7 @@ class TargetPreset:
 @cache
 def target_presets(path: Path = ASSETS / "targets.yaml") -> tuple[TargetPreset, ...]:
     """The targets of a file, in its order. Raises TargetError for one that cannot be used."""
-    presets = tuple(TargetPreset(**entry) for entry in yaml.safe_load(path.read_text()))
+    presets = tuple(TargetPreset(**entry) for entry in yaml.safe_load(path.read_text(encoding="utf-8")))
     for preset in presets:
         marginals(preset.percents)
     return presets
@@ -45,11 +45,11 @@ def largest_remainder(shares: Sequence[float], total: int = WHOLE) -> list[int]:
     """Integers proportional to non-negative `shares` that sum to exactly `total`.
 
     The units left over by rounding down go to the largest remainders, ties to the first.
-    Shares that are all zero are taken as equal. Raises ValueError for a negative share.
+    Shares that are all zero are taken as equal. Raises TargetError for a negative share.
     """
     shares = np.asarray(shares, float)
     if (shares < 0).any() or not np.isfinite(shares).all():
-        raise ValueError("Shares must be finite and not negative.")
+        raise TargetError("Shares must be finite and not negative.")
     if shares.sum() == 0:
         shares = np.ones_like(shares)
     exact = shares / shares.sum() * total

@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from fairness_core.errors import UserError
 from fairness_core.files import write_atomically
 
 LORA_FILE = "pytorch_lora_weights.safetensors"  # the name load_lora_weights looks for
@@ -19,7 +20,7 @@ MODEL_PREFIX = "text_model."  # in CLIP's names before transformers 5; every dif
 UNREADABLE_SETTINGS = ("rank_pattern", "alpha_pattern", "use_rslora", "use_dora")
 
 
-class AdapterError(ValueError):
+class AdapterError(UserError):
     """An adapter file that cannot be used; the message says why."""
 
 

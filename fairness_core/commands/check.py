@@ -4,7 +4,7 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, stoppable
+from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, ready_folder, stoppable
 from fairness_core.commands.evaluate import measure, what_to_measure
 from fairness_core.files import write_atomically
 from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
@@ -19,6 +19,8 @@ HEADER = ("Prompt", "Agree before", "Agree after", "Lost", "Won", "p", "CLIP-I",
 def run(options: Namespace) -> int:
     config, adapter = what_to_measure(options)
     panel = load_panel()
+    if options.out:
+        ready_folder(options.out.parent)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
     with stoppable("after this prompt; what was measured is kept.") as should_stop:
         comparisons = measure(model, config, [entry.prompt for entry in panel], options, adapter, should_stop)
@@ -26,7 +28,6 @@ def run(options: Namespace) -> int:
     results = what_moved(comparisons, panel)
     print(markdown_table(HEADER, list(map(cells, results))))
     if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(options.out, lambda path: write(path, results))
         print(f"wrote {options.out}")
     return INTERRUPTED if stopped else DONE
@@ -42,4 +43,4 @@ def share_text(share: Proportion) -> str:
 
 
 def write(path: Path, results: list[Moved]) -> None:
-    path.write_text(to_json([asdict(result) for result in results], indent=1))
+    path.write_text(to_json([asdict(result) for result in results], indent=1), encoding="utf-8")

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import yaml
+from tempfile import TemporaryFile
 
 from fairness_core.hardware.memory import Memory, changed_memory
 from fairness_core.models.loading import entry_for
-from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, read_yaml, to_plain
+from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, to_plain
 from fairness_core.settings.presets import load_preset
 from fairness_core.settings.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
+from fairness_core.settings.validation import parse_yaml, read_yaml
 
 DONE, INTERRUPTED = 0, 130
 
@@ -41,10 +41,7 @@ def changed(config: FinetuneConfig, changes: Sequence[str]) -> FinetuneConfig:
             place = place.get(part) if isinstance(place, dict) else None
         if not equals or not isinstance(place, dict):
             raise ConfigError(f"{change!r} changes no setting: write NAME=VALUE, for instance learning_rate=0.001.")
-        try:
-            place[last] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"The value of {name} cannot be read: {value!r}.") from None
+        place[last] = parse_yaml(value, f"The value of {name} cannot be read")
     return from_plain(plain)
 
 
@@ -61,6 +58,16 @@ def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:
     if not prompts:
         raise ConfigError(f"There are no prompts in {', '.join(words)}: choose trained, held-out or all, or write one.")
     return prompts
+
+
+def ready_folder(path: Path) -> None:
+    """Makes the folder of the results, before time is spent on them. Raises OSError when it cannot be written."""
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the folder's name, not the trial file's
 
 
 @contextmanager

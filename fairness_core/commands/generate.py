@@ -6,7 +6,7 @@ from argparse import Namespace
 from PIL import Image
 
 from fairness_core.annotate import contact_sheet
-from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, load_settings, stoppable
+from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, load_settings, ready_folder, stoppable
 from fairness_core.evaluation.compare import generate
 from fairness_core.models.loading import load_model
 from fairness_core.settings.prompts import parse_prompts
@@ -17,8 +17,8 @@ LONGEST_STEM, COLUMNS = 60, 4
 def run(options: Namespace) -> int:
     config = load_settings(options.config, options.set)
     prompts = list(dict.fromkeys(prompt for text in options.prompt for prompt in parse_prompts(text) or [""]))
+    ready_folder(options.out)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
-    options.out.mkdir(parents=True, exist_ok=True)
     with stoppable("after this prompt; what was painted is kept.") as should_stop:
         painted = generate(model, prompts, range(options.images), config.seed, options.adapter, options.strength,
                            sampling_steps=config.steps_shown, guidance_scale=config.guidance_scale)

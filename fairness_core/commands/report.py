@@ -3,7 +3,7 @@
 import re
 from argparse import Namespace
 
-from fairness_core.commands.common import DONE
+from fairness_core.commands.common import DONE, ready_folder
 from fairness_core.files import write_atomically
 from fairness_core.runs import RunFolder, write_report
 from fairness_core.runs.paper_tables import paper_tables, read_evaluation, tables_csv, tables_markdown
@@ -20,8 +20,8 @@ def run(options: Namespace) -> int:
         texts |= {f"table-{re.sub('[^a-z]+', '-', title.lower())}.csv": text
                   for title, text in tables_csv(tables).items()}
         out = options.out or options.run[0]
-        out.mkdir(parents=True, exist_ok=True)
+        ready_folder(out)
         for name, text in texts.items():
-            write_atomically(out / name, lambda part: part.write_text(text))
+            write_atomically(out / name, lambda part: part.write_text(text, encoding="utf-8"))
             print(f"wrote {out / name}")
     return DONE

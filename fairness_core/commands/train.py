@@ -4,7 +4,8 @@ from argparse import Namespace
 from datetime import datetime
 
 from fairness_core.about import About, machine
-from fairness_core.commands.common import DONE, INTERRUPTED, changed, chosen_memory, load_settings, stoppable
+from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, load_settings, ready_folder,
+                                           stoppable)
 from fairness_core.events import Event, Finished, Saved, Started, StepDone
 from fairness_core.hardware.processes import current_share
 from fairness_core.models.loading import load_model
@@ -16,6 +17,7 @@ from fairness_core.training.finetune import finetune
 def run(options: Namespace) -> int:
     folder = RunFolder(options.out)
     config = settings(options, folder)
+    ready_folder(options.out)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
     with stoppable("after this step; what was learned is kept.") as should_stop:
         for event in finetune(model, config, folder.path, should_stop=should_stop, resume=options.resume):

@@ -49,13 +49,13 @@ class FaceNetwork(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG_FILE).write_text(json.dumps({
             "heads": self.heads_config, "crop_size": self.crop_size, "width": self.width,
-            "temperature": self.temperature, "aligned": self.aligned}, indent=1))
+            "temperature": self.temperature, "aligned": self.aligned}, indent=1), encoding="utf-8")
         save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in self.state_dict().items()}, folder / WEIGHTS_FILE)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> "FaceNetwork":
         """Raises FileNotFoundError when the folder holds no classifier."""
-        network = cls(**json.loads((folder / CONFIG_FILE).read_text()))
+        network = cls(**json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
         weights = load_file(folder / WEIGHTS_FILE)
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
         return network.eval()

@@ -105,4 +105,4 @@ def plain(label: object) -> str:
 @cache
 def label_maps(path: Path = ASSETS / "label_maps.yaml") -> dict[str, dict]:
     """Repository -> {attribute, labels, source, verified}."""
-    return yaml.safe_load(path.read_text())
+    return yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -9,6 +9,8 @@ from facenet_pytorch import MTCNN
 from torch import Tensor
 from torch.nn import functional
 
+from fairness_core.errors import UserError
+
 CROP_MARGIN = 0.35  # the crop is a square this much larger than the box: hair and chin tell as much as the eyes
 # Where eyes, nose and corners of the mouth lie in an aligned crop of side 1: the places face-recognition networks are
 # trained with (InsightFace's 112-pixel template).
@@ -97,11 +99,11 @@ def largest_faces(detector: MTCNN, images: Tensor) -> Faces:
 
 
 def crop_for(network: FaceReader, images: Tensor, faces: Faces) -> Tensor:
-    """The crops [n, 3, size, size] that a network reads. Raises ValueError where it needs landmarks there are not."""
+    """The crops [n, 3, size, size] that a network reads. Raises UserError where it needs landmarks there are not."""
     if not network.aligned:
         return crop_faces(images, faces.boxes, network.crop_size)
     if faces.landmarks is None:
-        raise ValueError("This network reads aligned faces, but the detector gives no landmarks: use MtcnnDetector.")
+        raise UserError("This network reads aligned faces, but the detector gives no landmarks: use MtcnnDetector.")
     return align_faces(images, faces.landmarks, network.crop_size)
 
 

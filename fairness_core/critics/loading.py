@@ -44,7 +44,7 @@ class CriticsChoice:
 def read_choice(path: Path) -> CriticsChoice:
     """Raises CriticsError for a file that is missing, not YAML, or lacks an entry or has one too many."""
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         raise CriticsError(f"{path} cannot be read: copy assets/critics.yaml there and change it.") from None
     known = {f.name: f.default for f in fields(CriticsChoice) if f.name != "folder"}

@@ -7,9 +7,10 @@ from typing import Protocol
 from torch import Tensor
 
 from fairness_core.critics.faces import FaceDetector, FaceReader
+from fairness_core.errors import UserError
 
 
-class CriticsError(ValueError):
+class CriticsError(UserError):
     """Critics that cannot be used; the message says what to do."""
 
 

@@ -12,6 +12,7 @@ from fairness_core.adapters.attach import adapter_strength, detach_adapter, load
 from fairness_core.adapters.soft_tokens import reserved_tokens
 from fairness_core.critics import Critics
 from fairness_core.critics.faces import crop_for
+from fairness_core.errors import UserError
 from fairness_core.evaluation.originals import Look, Originals
 from fairness_core.models.loading import Model, ModelError
 from fairness_core.results import ImageSet, PromptComparison
@@ -72,11 +73,11 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
 
     strength: 0 (original) to 1.5. finetuned_on: the prompts the adapter was trained on; without them the concepts
     file says what is held out. originals: this model's, where other adapters or strengths are compared too.
-    Raises PromptError, AdapterError or ValueError (no image numbers) before the first comparison, and ModelError for
+    Raises PromptError, AdapterError or UserError (no image numbers) before the first comparison, and ModelError for
     pictures that hold values that are not finite.
     """
     if not len(numbers):
-        raise ValueError("There is nothing to compare: ask for at least one image.")
+        raise UserError("There is nothing to compare: ask for at least one image.")
     originals, numbers = originals or Originals(), tuple(numbers)
     if adapter is not None:
         load_adapter(model, adapter)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fairness_core.errors import UserError
+
 GRADIENTS = ("naive", "adjusted", "unscaled")
 
 
@@ -12,7 +14,7 @@ class LabSettings:
     """What both figures need.
 
     runs: LoRA starts and noise batches of the loss figure; noises: of the scale figure; images: of each batch.
-    Raises ValueError for a count below 1 or a learning rate that is not above 0.
+    Raises UserError for a count below 1 or a learning rate that is not above 0.
     """
 
     prompt: str
@@ -30,9 +32,9 @@ class LabSettings:
     def __post_init__(self) -> None:
         for name in ("runs", "steps", "images", "noises", "sampling_steps", "lora_rank"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1.")
+                raise UserError(f"{name} is {getattr(self, name)}: it must be at least 1.")
         if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate is {self.learning_rate}: it must be above 0.")
+            raise UserError(f"learning_rate is {self.learning_rate}: it must be above 0.")
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,19 @@
 """GPU memory: what this machine has, what a model needs, and what can be done where it is short."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
+from typing import Annotated
 
 import torch
-import yaml
+from pydantic import Field
 from torch import nn
 
-from fairness_core.settings.config import ConfigError, check_numbers
+from fairness_core.settings.validation import ConfigError, Switch, Whole, parse_yaml, settings
 
 GIGABYTE = 1e9
 
 
-@dataclass(frozen=True)
+@settings
 class Memory:
     """What to do where GPU memory is short. Only vae_tiling changes the pictures (faint seams); all cost time.
 
@@ -22,19 +23,11 @@ class Memory:
     critics_on_cpu: the networks that judge images wait in the computer's memory while they are not asked.
     """
 
-    images_at_once: int = 0
-    gradient_checkpointing: bool = False
-    attention_slicing: bool = False
-    vae_tiling: bool = False
-    critics_on_cpu: bool = False
-
-    def __post_init__(self) -> None:
-        check_numbers(self)
-        if self.images_at_once < 0:
-            raise ConfigError(f"images_at_once is {self.images_at_once}: use 0 (as many as is fastest) or more.")
-        for f in fields(self):
-            if f.type is bool and not isinstance(getattr(self, f.name), bool):
-                raise ConfigError(f"{f.name} is {getattr(self, f.name)!r}: it must be true or false.")
+    images_at_once: Annotated[Whole, Field(ge=0, le=10_000, description="0: as many as is fastest")] = 0
+    gradient_checkpointing: Switch = False
+    attention_slicing: Switch = False
+    vae_tiling: Switch = False
+    critics_on_cpu: Switch = False
 
 
 def changed_memory(memory: Memory, changes: Sequence[str]) -> Memory:
@@ -43,7 +36,8 @@ def changed_memory(memory: Memory, changes: Sequence[str]) -> Memory:
     pairs = [change.partition("=") for change in changes]
     if wrong := [name for name, equals, _ in pairs if name not in known or not equals]:
         raise ConfigError(f"{wrong[0]!r} is no memory option: write NAME=VALUE with one of {', '.join(sorted(known))}.")
-    return replace(memory, **{name: yaml.safe_load(value) for name, _, value in pairs})
+    return replace(memory, **{name: parse_yaml(value, f"The value of {name} cannot be read")
+                              for name, _, value in pairs})
 
 
 def gpu_gigabytes() -> float:

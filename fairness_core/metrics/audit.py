@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from fairness_core.errors import UserError
 from fairness_core.metrics import (MeanOverPrompts, PromptSummary, Verdict, resampled_images, sampling_floor, summarise,
                                    verdict)
 from fairness_core.metrics.verdicts import more_images
@@ -22,7 +23,7 @@ RULE = (
     "{chance:.0f}.")
 
 
-class AuditError(ValueError):
+class AuditError(UserError):
     """An audit that cannot be made; the message says what to change."""
 
 

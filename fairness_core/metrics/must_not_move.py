@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 from scipy import stats
 
+from fairness_core.errors import UserError
 from fairness_core.metrics import wilson_interval
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import ASSETS, load_attributes
@@ -17,7 +18,7 @@ from fairness_core.settings.attributes import ASSETS, load_attributes
 ALPHA, LOSS_ALLOWED = 0.05, 0.25
 
 
-class PanelError(ValueError):
+class PanelError(UserError):
     """A panel file that cannot be used; the message says what to change."""
 
 
@@ -64,7 +65,7 @@ class Moved:
 @cache
 def load_panel(path: Path = ASSETS / "prompts" / "must_not_move.yaml") -> tuple[PanelPrompt, ...]:
     """Explicit prompts, then scenes. Raises PanelError for an attribute or class that does not exist."""
-    data = yaml.safe_load(path.read_text())
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
     panel = tuple(PanelPrompt(entry["prompt"], dict(entry.get("named", {})))
                   for entry in (*data["explicit"], *data["scenes"]))
     known = load_attributes()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fairness_core.errors import UserError
 from fairness_core.metrics.measures import (RESAMPLES, bias, bootstrap_interval, distance_to_target, joint_labels,
                                             sampling_floor, selection_rate, wilson_interval)
 from fairness_core.results import ImageSet
@@ -72,14 +73,14 @@ def summarise(image_sets: Sequence[ImageSet], attribute: str | tuple[str, ...],
 
     target: its distribution [classes] (joint: in the order of `attribute`, any shape), or one for each prompt, by
     prompt; without it, parity is the reference of the floor and there is no distance.
-    Raises ValueError when no image has a face.
+    Raises UserError when no image has a face.
     """
     names = (attribute,) if isinstance(attribute, str) else tuple(attribute)
     prompts = tuple(summarise_prompt(s, names, target[s.prompt] if isinstance(target, Mapping) else target)
                     for s in image_sets if s.found.any())
     if not prompts:
-        raise ValueError("No face was found in any image: there is nothing to measure. "
-                         "Check the prompts or the strength.")
+        raise UserError("No face was found in any image: there is nothing to measure. "
+                        "Check the prompts or the strength.")
     return AttributeSummary(
         " x ".join(names), prompts, tuple(s.prompt for s in image_sets if not s.found.any()),
         mean_over_prompts(prompts, "bias"), None if target is None else mean_over_prompts(prompts, "distance"))

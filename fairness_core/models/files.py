@@ -9,13 +9,15 @@ from pathlib import Path
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
 
+from fairness_core.errors import UserError
+
 INDEX, CARD = "model_index.json", "README.md"
 PIPELINES = {"StableDiffusionPipeline": ("text_encoder", "unet", "vae"),
              "StableDiffusionXLPipeline": ("text_encoder", "text_encoder_2", "unet", "vae")}
 NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")
 
 
-class ModelError(ValueError):
+class ModelError(UserError):
     """A model that cannot be used here; the message says what to do."""
 
 
@@ -43,7 +45,7 @@ def cached_folder(repo: str) -> Path | None:
 def missing_files(folder: Path) -> list[str]:
     """What the engine needs of a pipeline's folder and does not find there; [INDEX] when it is no such folder."""
     try:
-        index = json.loads((folder / INDEX).read_text())
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         parts = PIPELINES[index["_class_name"]]
     except (OSError, ValueError, KeyError, TypeError):
         return [INDEX]
@@ -55,7 +57,7 @@ def missing_files(folder: Path) -> list[str]:
 def checked_folder(folder: Path) -> Path:
     """The folder, when it is a Stable Diffusion with all its files. Raises ModelError that names what is wrong."""
     try:
-        index = json.loads((folder / INDEX).read_text())
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         kind = str(index["_class_name"])
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(f"{folder.name} holds no readable {INDEX}: give the folder that diffusers' save_pretrained "
@@ -71,7 +73,7 @@ def checked_folder(folder: Path) -> Path:
 
 def left_out(folder: Path) -> dict[str, None | bool]:
     """What from_pretrained is told not to load: the parts that only a whole pipeline uses."""
-    index = json.loads((folder / INDEX).read_text())
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     parts = dict.fromkeys(part for part in NOT_NEEDED if part in index)
     return parts | ({"requires_safety_checker": False} if "safety_checker" in index else {})
 
@@ -124,7 +126,8 @@ def licence_of_repo(repo: str, cached: Path | None, known: Mapping[str, Licence]
 def licence_of_folder(folder: Path, known: Mapping[str, Licence]) -> Licence:
     """What the card in the folder says."""
     card = folder / CARD
-    found = re.search(r"^license:\s*(\S+)", card.read_text(errors="replace"), re.MULTILINE) if card.is_file() else None
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    found = re.search(r"^license:\s*(\S+)", text, re.MULTILINE)
     return named_licence(found[1] if found else None, "", known)
 
 

@@ -54,7 +54,8 @@ class ModelEntry:
 
 def available_models() -> list[ModelEntry]:
     """The registry's rows, in order, each saying whether it can be used on this machine. Asks no network."""
-    return [entry_of_row(name, row) for name, row in yaml.safe_load((ASSETS / "models.yaml").read_text()).items()]
+    rows = yaml.safe_load((ASSETS / "models.yaml").read_text(encoding="utf-8"))
+    return [entry_of_row(name, row) for name, row in rows.items()]
 
 
 def entry_of_row(name: str, row: dict) -> ModelEntry:
@@ -78,7 +79,7 @@ def missing_part(folder: str) -> str:
 @cache
 def licences() -> dict[str, Licence]:
     """By the names that the hub gives them."""
-    rows = yaml.safe_load((ASSETS / "licences.yaml").read_text())
+    rows = yaml.safe_load((ASSETS / "licences.yaml").read_text(encoding="utf-8"))
     return {name: Licence(**row) for name, row in rows.items()}
 
 

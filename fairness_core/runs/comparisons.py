@@ -26,7 +26,7 @@ def save_comparisons(folder: RunFolder, comparisons: Sequence[PromptComparison])
     folder.images.mkdir(parents=True, exist_ok=True)
     records = [comparison_data(folder, c) for c in comparisons]
     text = to_json(records)
-    write_atomically(folder.comparisons, lambda path: path.write_text(text))
+    write_atomically(folder.comparisons, lambda path: path.write_text(text, encoding="utf-8"))
     used = {record[side]["sheet"] for record in records for side in ("original", "tuned")}
     for path in folder.images.glob("*.webp"):
         if path.name not in used:
@@ -42,7 +42,8 @@ def load_comparisons(folder: RunFolder, as_perceived: bool = False) -> list[Prom
     if not folder.comparisons.exists():
         return []
     try:
-        comparisons = [comparison_from_data(folder, record) for record in json.loads(folder.comparisons.read_text())]
+        records = json.loads(folder.comparisons.read_text(encoding="utf-8"))
+        comparisons = [comparison_from_data(folder, record) for record in records]
         return comparisons if as_perceived else corrected(comparisons, load_corrections(folder.corrections))
     except RunError:
         raise

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fairness_core.errors import UserError
 from fairness_core.files import write_atomically
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import load_attributes
@@ -14,7 +15,7 @@ from fairness_core.settings.attributes import load_attributes
 SIDES = ("original", "tuned")
 
 
-class CorrectionError(ValueError):
+class CorrectionError(UserError):
     """A correction that cannot be made; the message says what to change."""
 
 
@@ -72,7 +73,7 @@ def corrected_images(images: ImageSet, one: Correction) -> ImageSet:
 
 def save_corrections(path: Path, corrections: Sequence[Correction]) -> None:
     text = json.dumps([asdict(c) for c in corrections], indent=1)
-    write_atomically(path, lambda part: part.write_text(text))
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def load_corrections(path: Path) -> tuple[Correction, ...]:
@@ -80,6 +81,6 @@ def load_corrections(path: Path) -> tuple[Correction, ...]:
     if not path.exists():
         return ()
     try:
-        return tuple(Correction(**data) for data in json.loads(path.read_text()))
+        return tuple(Correction(**data) for data in json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise CorrectionError(f"{path} is damaged ({error}): remove it, and correct the pictures again.") from error

@@ -10,13 +10,14 @@ import yaml
 
 from fairness_core.about import About
 from fairness_core.adapters.files import saved_adapter
+from fairness_core.errors import UserError
 from fairness_core.files import write_atomically
 from fairness_core.settings.config import FinetuneConfig, load_config
 
 RUN_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
-class RunError(ValueError):
+class RunError(UserError):
     """A run that cannot be read or named; the message says which file and what to do."""
 
 
@@ -85,14 +86,14 @@ def read_config(folder: RunFolder) -> FinetuneConfig:
         return load_config(folder.config)
     except FileNotFoundError:
         raise RunError(f"{folder.path} holds no config.yaml: it is not a run's folder.") from None
-    except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
+    except UserError as error:
         raise RunError(f"{folder.config} cannot be used: {error}") from error
 
 
 def save_about(folder: RunFolder, about: About) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(asdict(about), sort_keys=False, allow_unicode=True)
-    write_atomically(folder.about, lambda path: path.write_text(text))
+    write_atomically(folder.about, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def read_about(folder: RunFolder) -> About:
@@ -100,7 +101,7 @@ def read_about(folder: RunFolder) -> About:
     if not folder.about.exists():
         return About(title=folder.path.name)
     try:
-        data = dict(yaml.safe_load(folder.about.read_text()))
+        data = dict(yaml.safe_load(folder.about.read_text(encoding="utf-8")))
         if unknown := set(data) - {f.name for f in fields(About)}:
             raise ValueError(f"unknown entry {sorted(unknown)[0]!r}")
         return About(**data | {"date": str(data.get("date", ""))})  # YAML reads a bare date as a date

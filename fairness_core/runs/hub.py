@@ -4,13 +4,14 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 from huggingface_hub.utils import validate_repo_id
 
+from fairness_core.errors import UserError
 from fairness_core.runs.bundle import contents
 from fairness_core.runs.folder import RunFolder
 
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 
 
-class HubError(ValueError):
+class HubError(UserError):
     """A run that cannot be published; the message says what to change, and never holds the token."""
 
 

@@ -26,7 +26,7 @@ def write_report(folder: RunFolder) -> list[Path]:
     if len(sweep) > 1:
         texts["guidance.csv"] = to_csv(sweep_table(sweep, *targets))
     for name, text in texts.items():
-        write_atomically(folder.path / name, lambda part: part.write_text(text))
+        write_atomically(folder.path / name, lambda part: part.write_text(text, encoding="utf-8"))
     return [folder.path / name for name in texts]
 
 

@@ -13,13 +13,14 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from fairness_core.errors import UserError
 from fairness_core.sampling.sdxl import unpack
 
 # With guidance 32 rows. Fewer take less memory and more time (measured on two cores).
 DENOISED_AT_ONCE, DECODED_AT_ONCE = 16, 8
 
 
-class PromptError(ValueError):
+class PromptError(UserError):
     """A prompt that cannot be used; the message says what to change."""
 
 
@@ -38,7 +39,7 @@ class Conditioning:
     """What steers the U-Net.
 
     conditional, unconditional: prompt embeddings [1 or n, tokens, width], 1 when all n images share them;
-    guidance_scale: at least 1; 1 means no classifier-free guidance. Raises ValueError below 1.
+    guidance_scale: at least 1; 1 means no classifier-free guidance. Raises UserError below 1.
     """
 
     conditional: Tensor
@@ -47,7 +48,7 @@ class Conditioning:
 
     def __post_init__(self) -> None:
         if self.guidance_scale < 1:
-            raise ValueError(f"guidance_scale is {self.guidance_scale}: use 1 (no guidance) or more.")
+            raise UserError(f"guidance_scale is {self.guidance_scale}: use 1 (no guidance) or more.")
 
     @property
     def is_guided(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fairness_core.errors import UserError
 from fairness_core.sampling.denoise import (Conditioning, Trajectory, expand_to, fresh_scheduler, guided_prediction,
                                             predict, scheduler_step)
 
@@ -19,7 +20,7 @@ LINEARITY_TOLERANCE = 1e-3
 PROBE_SCALES = (1e-2, 1.0, 1e2)
 
 
-class NonLinearSchedulerError(ValueError):
+class NonLinearSchedulerError(UserError):
     """A scheduler whose result is not a fixed linear function of the noise and the U-Net's outputs."""
 
 
@@ -124,7 +125,7 @@ def step_weights(coefficients: Coefficients, mode: str) -> Tensor:
         raise ValueError(f"No step weights for {mode!r}: choose 'adjusted' or 'unscaled'.")
     used = coefficients.outputs[coefficients.outputs != 0]
     if not len(used):
-        raise ValueError("No step reaches the image: use more sampling steps.")
+        raise UserError("No step reaches the image: use more sampling steps.")
     return (coefficients.outputs != 0) * coefficients.outputs.sum().sign() * used.abs().log().mean().exp()
 
 

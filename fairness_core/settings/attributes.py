@@ -1,22 +1,28 @@
 """What is balanced: attributes are data, a target is a joint distribution over their classes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
+from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
-import yaml
+
+from fairness_core.settings.validation import LONGEST_TEXT, ConfigError, read_yaml, shortened
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SUM_TOLERANCE = 1e-3
+MOST_ATTRIBUTES, MOST_CELLS = 8, 10_000  # of a joint table
+LARGEST_RATIO = 1e6  # whoever writes percents is told that they do not sum to 1
 
 
-class TargetError(ValueError):
+class TargetError(ConfigError):
     """A target distribution that cannot be used; the message says what to change."""
 
 
-class AttributesError(ValueError):
+class AttributesError(ConfigError):
     """An attribute that cannot be used; the message says what to change."""
 
 
@@ -57,15 +63,26 @@ class Attribute:
         return tuple(c.name for c in self.classes)
 
 
+Attributes = Mapping[str, Attribute]  # by name
+
+
 @cache
-def load_attributes(path: Path = ASSETS / "attributes.yaml") -> dict[str, Attribute]:
-    """Reads the attributes a file defines, in the order of the file."""
-    data = yaml.safe_load(path.read_text())
-    return {
-        name: Attribute(name=name, **entry | {"classes": tuple(
-            AttributeClass(name=key, **fields) for key, fields in entry["classes"].items())})
-        for name, entry in data.items()
-    }
+def load_attributes(path: Path = ASSETS / "attributes.yaml") -> Attributes:
+    """Reads the attributes a file defines, in the order of the file; what is returned cannot be changed.
+
+    Without a path, those of the app. A program with attributes of its own passes them on: to `TargetDistribution`,
+    `FinetuneConfig.target` and `finetune`. Raises AttributesError for a file of anything else, ConfigError for no YAML.
+    """
+    data = read_yaml(path)
+    try:
+        return MappingProxyType({
+            name: Attribute(name=name, **entry | {"classes": tuple(
+                AttributeClass(name=key, **fields) for key, fields in entry["classes"].items())})
+            for name, entry in data.items()
+        })
+    except (TypeError, KeyError, AttributeError):
+        raise AttributesError(f"{path.name} holds no attributes: write each as name: {{label: ..., classes: "
+                              "{name: {label: ..., colour: ...}}}.") from None
 
 
 @dataclass(frozen=True)
@@ -93,32 +110,36 @@ class TargetDistribution:
             raise TargetError(f"Target ratios sum to {100 * self.joint.sum():.1f} %: make them sum to 100 %.")
 
     @classmethod
-    def from_marginals(cls, marginals: dict[str, dict[str, float]]) -> "TargetDistribution":
+    def from_marginals(cls, marginals: dict[str, dict[str, float]],
+                       attributes: Attributes | None = None) -> "TargetDistribution":
         """Independent attributes: {"gender": {"female": .5, "male": .5}, ...}, each summing to 1.
 
-        Raises TargetError for an unknown attribute or class, or ratios that do not sum.
+        attributes: what is known, as of `load_attributes`; without it, what the app's own file holds. Raises
+        TargetError for an unknown attribute or class, or ratios that do not sum.
         """
-        joint, attributes = np.ones(()), []
-        for name, ratios in as_mapping(marginals).items():
-            attribute, ratios = known_attribute(name), as_mapping(ratios)
+        joint, controlled = np.ones(()), []
+        for name, ratios in as_marginals(marginals).items():
+            attribute = known_attribute(name, attributes)
             unknown = set(ratios) - set(attribute.class_names)
             if unknown:
-                raise TargetError(f"Unknown class {sorted(unknown)[0]!r} of {name}: "
+                raise TargetError(f"Unknown class {shortened(sorted(unknown)[0])} of {name}: "
                                   f"choose among {', '.join(attribute.class_names)}.")
-            values = as_ratios([ratios.get(c, 0.0) for c in attribute.class_names])
+            values = np.array([ratios.get(c, 0.0) for c in attribute.class_names])
             if abs(values.sum() - 1) > SUM_TOLERANCE:
                 raise TargetError(f"The ratios of {name} sum to {100 * values.sum():.1f} %: make them sum to 100 %.")
             joint = np.multiply.outer(joint, values)
-            attributes.append(attribute)
-        return cls(tuple(attributes), joint)
+            controlled.append(attribute)
+        return cls(tuple(controlled), joint)
 
     @classmethod
-    def from_joint(cls, names: Sequence[str], joint: Sequence) -> "TargetDistribution":
+    def from_joint(cls, names: Sequence[str], joint: Sequence,
+                   attributes: Attributes | None = None) -> "TargetDistribution":
         """A joint table over the named attributes: nested lists, one level an attribute, summing to 1.
 
-        Raises TargetError for an unknown attribute, or a table of another shape or sum.
+        attributes: as for `from_marginals`. Raises TargetError for an unknown attribute, or a table of another shape
+        or sum.
         """
-        return cls(tuple(known_attribute(name) for name in names), as_ratios(joint))
+        return cls(tuple(known_attribute(name, attributes) for name in names), np.array(as_table(joint)))
 
     def marginal(self, name: str) -> np.ndarray:
         """Target of one attribute alone, [classes]. Raises KeyError when it is not controlled."""
@@ -132,31 +153,73 @@ class TargetDistribution:
         return tuple(a.name for a in self.attributes)
 
 
+def as_marginals(data: object) -> dict[str, dict[str, float]]:
+    """Attribute -> class -> ratio. Raises TargetError for anything else, or a ratio that is no number of at least 0."""
+    return {as_name(name): {as_name(c): as_ratio(ratio) for c, ratio in as_mapping(ratios).items()}
+            for name, ratios in as_mapping(data).items()}
+
+
 def as_mapping(data: object) -> dict:
-    """Raises TargetError for anything that is not a mapping."""
     if not isinstance(data, dict):
-        raise TargetError(f"Write a target as attribute: {{class: ratio, ...}}, not {data!r}.")
+        raise TargetError(f"Write a target as attribute: {{class: ratio, ...}}, not {shortened(data)}.")
     return data
 
 
-def known_attribute(name: str) -> Attribute:
-    """Raises TargetError for a name that the attributes file does not hold."""
-    known = load_attributes()
+def as_name(data: object) -> str:
+    if not isinstance(data, str) or len(data) > LONGEST_TEXT:
+        raise TargetError(f"Write a target as attribute: {{class: ratio, ...}}: {shortened(data)} is no name.")
+    return data
+
+
+def as_ratio(value: object) -> float:
+    if not is_number(value):
+        raise TargetError(f"Target ratios must be numbers, not {shortened(value)}.")
+    if not 0 <= value <= LARGEST_RATIO:
+        raise TargetError(f"Target ratios must be numbers between 0 and 100 %, not {shortened(value)}.")
+    return float(value)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def as_table(data: object) -> list:
+    """Nested lists of numbers, one level an attribute. Raises TargetError for text, gaps, or rows of unlike lengths.
+
+    Cells are counted before they are read: a few lines of YAML can name a row a billion times.
+    """
+    data = data.tolist() if isinstance(data, np.ndarray) else data
+    found = list(islice(cells(data), MOST_CELLS + 1))
+    refused = TargetError(f"Target ratios must be a full table of numbers, not {shortened(data)}.")
+    if not isinstance(data, list | tuple) or len(found) > MOST_CELLS or not all(map(is_number, found)):
+        raise refused
+    for ratio in found:
+        as_ratio(ratio)
+    try:
+        return np.array(data, dtype=float).tolist()
+    except ValueError:  # rows of different lengths
+        raise refused from None
+
+
+def cells(table: object, level: int = 0) -> Iterator:
+    """What a table holds where it is nested no further; a row without cells, or too deep to be one, counts as a cell."""
+    if isinstance(table, list | tuple) and level < MOST_ATTRIBUTES and (table or level == 0):
+        for part in table:
+            yield from cells(part, level + 1)
+    else:
+        yield table
+
+
+def known_attribute(name: str, attributes: Attributes | None = None) -> Attribute:
+    """Raises TargetError for a name that is not among the attributes; without them, the app's own."""
+    known = load_attributes() if attributes is None else attributes
     if name not in known:
-        raise TargetError(f"Unknown attribute {name!r}: choose among {', '.join(known)}.")
+        raise TargetError(f"Unknown attribute {shortened(name)}: choose among {', '.join(known)}.")
     return known[name]
 
 
-def as_ratios(values: Sequence) -> np.ndarray:
-    """Raises TargetError for text, gaps, or rows of different lengths."""
-    try:
-        return np.array(values, dtype=float)
-    except (TypeError, ValueError):
-        raise TargetError(f"Target ratios must be a full table of numbers, not {values}.") from None
-
-
-def parity(*names: str) -> TargetDistribution:
+def parity(*names: str, attributes: Attributes | None = None) -> TargetDistribution:
     """Every class of every named attribute equally often."""
-    known = load_attributes()
+    known = load_attributes() if attributes is None else attributes
     return TargetDistribution.from_marginals(
-        {n: {c: 1 / len(known[n].classes) for c in known[n].class_names} for n in names})
+        {n: {c: 1 / len(known[n].classes) for c in known[n].class_names} for n in names}, known)

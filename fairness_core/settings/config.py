@@ -1,54 +1,51 @@
-"""Settings of a run: frozen dataclasses, read from and written to YAML."""
+"""Settings of a run: frozen dataclasses that pydantic checks, read from and written to YAML."""
 
-import math
-from dataclasses import asdict, dataclass, field, fields
-from numbers import Integral, Real
+from dataclasses import asdict, field
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import AfterValidator, FailFast, Field, PlainValidator
 
-from fairness_core.settings.attributes import TargetDistribution, TargetError
+from fairness_core.settings.attributes import Attributes, TargetDistribution, TargetError, as_marginals, as_table
+from fairness_core.settings.validation import (ConfigError, Number, Switch, Text, Texts, Whole, from_mapping, read_yaml,
+                                               settings, shortened)
 
-
-class ConfigError(ValueError):
-    """Settings that cannot be used; the message says what to change."""
-
-
-def check_numbers(settings: object) -> None:
-    """Raises ConfigError where a dataclass's int or float field holds anything else, or is not finite."""
-    for f in fields(settings):
-        value = getattr(settings, f.name)
-        if f.type is int and (not isinstance(value, Integral) or isinstance(value, bool)):
-            raise ConfigError(f"{f.name} is {value!r}: it must be a whole number.")
-        if f.type is float and not (isinstance(value, Real) and math.isfinite(value)):
-            raise ConfigError(f"{f.name} is {value!r}: it must be a number (in YAML, write 0.002 and not 2e-3).")
+LORA_TARGETS = ("attention", "mlp")
+MOST_IMAGES_A_STEP = 10_000
 
 
-@dataclass(frozen=True)
+@settings
 class LossWeights:
     """Weights and factors of METHOD section 3.2: semantics (lambda_img), face (lambda_face), confidence (C)."""
 
-    semantics: float = 8.0
-    face: float = 1.0
-    confidence: float = 0.8
-
-    def __post_init__(self) -> None:
-        check_numbers(self)
-        if self.semantics < 0 or self.face < 0:
-            raise ConfigError("The loss weights must not be negative: 0 switches a loss off.")
-        if not 0 <= self.confidence <= 1:
-            raise ConfigError(f"The transport confidence is {self.confidence}: it must lie between 0 and 1.")
+    semantics: Annotated[Number, Field(ge=0, le=10_000, description="0 switches the loss off")] = 8.0
+    face: Annotated[Number, Field(ge=0, le=10_000, description="0 switches the loss off")] = 1.0
+    confidence: Annotated[Number, Field(ge=0, le=1)] = 0.8
 
 
-TUPLES = ("prompts", "kept_prompts", "joint_attributes", "lora_targets")  # YAML knows lists only
-TUNABLE = ("text_encoder", "unet", "both", "tokens")
-LORA_TARGETS = ("attention", "mlp")
-SCHEDULES = ("constant", "linear")
-POSITIVE = ("lora_rank", "soft_tokens", "learning_rate", "max_grad_norm", "steps", "images_per_prompt",
-            "prompts_per_step", "sampling_steps", "film_strip_every", "checkpoint_every")
+def as_own_target(data: object) -> dict[str, Any]:
+    """A target of one prompt: marginals, or {joint: ..., joint_attributes: ...}. Raises TargetError for neither."""
+    if isinstance(data, dict) and set(data) == {"joint", "joint_attributes"}:
+        names = data["joint_attributes"]
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise TargetError("Write joint_attributes as a list of names.")
+        return {"joint": as_table(data["joint"]), "joint_attributes": list(names)}
+    return as_marginals(data)
 
 
-@dataclass(frozen=True)
+def as_own_targets(data: dict[str, Any]) -> dict[str, dict]:
+    """Raises TargetError, which names the prompt."""
+    targets = {}
+    for prompt, own in data.items():
+        try:
+            targets[prompt] = as_own_target(own)
+        except TargetError as error:
+            raise TargetError(f"The target of {shortened(prompt)} cannot be used: {error}") from None
+    return targets
+
+
+@settings
 class FinetuneConfig:
     """Everything a finetune needs besides the model.
 
@@ -71,80 +68,63 @@ class FinetuneConfig:
     images of a batch are painted once.
     """
 
-    model: str = "mini"
-    prompts: tuple[str, ...] = ()
-    marginals: dict[str, dict[str, float]] = field(default_factory=dict)
-    joint: list | None = None
-    joint_attributes: tuple[str, ...] = ()
-    targets_by_prompt: dict[str, dict] = field(default_factory=dict)
-    kept_prompts: tuple[str, ...] = ()
-    tune: str = "text_encoder"
-    lora_rank: int = 16
-    lora_alpha: float = 0.0
-    lora_targets: tuple[str, ...] = LORA_TARGETS
-    soft_tokens: int = 5
-    learning_rate: float = 2e-3
-    learning_rate_schedule: str = "constant"
-    weight_decay: float = 0.01
-    ema_decay: float = 0.9
-    max_grad_norm: float = 1.0
-    steps: int = 30
-    images_per_prompt: int = 16
-    prompts_per_step: int = 1
-    sampling_steps: int = 10
-    comparison_steps: int = 0
-    timesteps_per_update: int = 3
-    guidance_scale: float = 1.75
-    gradient: str = "adjusted"
-    unconditional_gradient: bool = True
-    noise_batches: int = 2
-    seed: int = 0
-    film_strip_every: int = 5
-    checkpoint_every: int = 10
+    model: Annotated[Text, Field(min_length=1)] = "mini"
+    prompts: Texts = ()
+    marginals: Annotated[dict[str, dict[str, float]], PlainValidator(as_marginals)] = field(default_factory=dict)
+    joint: Annotated[list | None, PlainValidator(lambda joint: None if joint is None else as_table(joint))] = None
+    joint_attributes: Texts = ()
+    targets_by_prompt: Annotated[dict[Text, Any], AfterValidator(as_own_targets)] = field(default_factory=dict)
+    kept_prompts: Texts = ()
+    tune: Literal["text_encoder", "unet", "both", "tokens"] = "text_encoder"
+    lora_rank: Annotated[Whole, Field(ge=1, le=1024)] = 16
+    lora_alpha: Annotated[Number, Field(ge=0, le=100_000, description="0: as large as the rank")] = 0.0
+    lora_targets: Annotated[tuple[Literal["attention", "mlp"], ...], FailFast(),
+                            Field(min_length=1, max_length=2, description="attention, mlp or both")] = LORA_TARGETS
+    soft_tokens: Annotated[Whole, Field(ge=1, le=500)] = 5
+    learning_rate: Annotated[Number, Field(gt=0, le=10)] = 2e-3
+    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    weight_decay: Annotated[Number, Field(ge=0, le=100)] = 0.01
+    ema_decay: Annotated[Number, Field(ge=0, lt=1, description="0: no average")] = 0.9
+    max_grad_norm: Annotated[Number, Field(gt=0, le=1e9)] = 1.0
+    steps: Annotated[Whole, Field(ge=1, le=1_000_000)] = 30
+    images_per_prompt: Annotated[Whole, Field(
+        ge=2, le=1024, description="a distribution needs more than one image")] = 16
+    prompts_per_step: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    sampling_steps: Annotated[Whole, Field(ge=1, le=1000)] = 10
+    comparison_steps: Annotated[Whole, Field(ge=0, le=1000, description="0: as many as sampling_steps")] = 0
+    timesteps_per_update: Annotated[Whole, Field(ge=0, le=1000, description="0: all")] = 3
+    guidance_scale: Annotated[Number, Field(ge=1, le=100, description="1: no guidance")] = 1.75
+    gradient: Literal["adjusted", "naive", "unscaled"] = "adjusted"
+    unconditional_gradient: Switch = True
+    noise_batches: Annotated[Whole, Field(ge=0, le=1_000_000, description="0: new noises every time")] = 2
+    seed: Annotated[Whole, Field(ge=0, le=2**63 - 1)] = 0
+    film_strip_every: Annotated[Whole, Field(ge=1, le=1_000_000)] = 5
+    checkpoint_every: Annotated[Whole, Field(ge=1, le=1_000_000)] = 10
     losses: LossWeights = LossWeights()
 
     def __post_init__(self) -> None:
-        check_numbers(self)
-        for name in POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}: it must be above 0.")
-        for name in ("weight_decay", "noise_batches", "seed", "lora_alpha", "comparison_steps"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} is {getattr(self, name)}: it must not be negative.")
-        if not 0 <= self.ema_decay < 1:
-            raise ConfigError(f"ema_decay is {self.ema_decay}: it must be at least 0 (no average) and below 1.")
-        if self.guidance_scale < 1:
-            raise ConfigError(f"guidance_scale is {self.guidance_scale}: use 1 (no guidance) or more.")
-        if self.tune not in TUNABLE:
-            raise ConfigError(f"Cannot tune {self.tune!r}: choose {', '.join(TUNABLE)}.")
-        if self.learning_rate_schedule not in SCHEDULES:
-            raise ConfigError(f"Unknown learning_rate_schedule {self.learning_rate_schedule!r}: "
-                              f"choose {' or '.join(SCHEDULES)}.")
-        if not isinstance(self.lora_targets, tuple) or not set() < set(self.lora_targets) <= set(LORA_TARGETS):
-            raise ConfigError(f"lora_targets is {self.lora_targets!r}: list one or both of {', '.join(LORA_TARGETS)}.")
-        if self.images_per_prompt < 2:
-            raise ConfigError("images_per_prompt must be at least 2: a distribution needs more than one image.")
-        if self.gradient not in ("adjusted", "naive", "unscaled"):
-            raise ConfigError(f"Unknown gradient {self.gradient!r}: choose adjusted, naive or unscaled.")
-        if not isinstance(self.targets_by_prompt, dict):
-            raise ConfigError(f"targets_by_prompt is {self.targets_by_prompt!r}: write 'prompt: target' lines.")
-        if not 0 <= self.timesteps_per_update <= self.sampling_steps:
-            raise ConfigError(f"timesteps_per_update must lie between 0 (all) and {self.sampling_steps}.")
+        if self.timesteps_per_update > self.sampling_steps:
+            raise ConfigError(f"timesteps_per_update is {self.timesteps_per_update}: it must lie between 0 (all) and "
+                              f"sampling_steps, {self.sampling_steps}.")
+        if (images := self.images_per_prompt * self.prompts_per_step) > MOST_IMAGES_A_STEP:
+            raise ConfigError(f"images_per_prompt times prompts_per_step is {images}: a step may paint at most "
+                              f"{MOST_IMAGES_A_STEP} images.")
 
-    def target(self, prompt: str | None = None) -> TargetDistribution:
+    def target(self, prompt: str | None = None, attributes: Attributes | None = None) -> TargetDistribution:
         """The target of a prompt; without one, of every prompt that has none of its own.
 
-        Raises TargetError when the ratios cannot be used.
+        attributes: what is known, as of `load_attributes`; without it, what the app's own file holds. Raises
+        TargetError when the ratios cannot be used.
         """
         if prompt in self.targets_by_prompt:
-            return own_target(prompt, self.targets_by_prompt[prompt], self.target())
+            return own_target(prompt, self.targets_by_prompt[prompt], self.target(None, attributes), attributes)
         if self.joint is not None:
-            return TargetDistribution.from_joint(self.joint_attributes, self.joint)
-        return TargetDistribution.from_marginals(self.marginals)
+            return TargetDistribution.from_joint(self.joint_attributes, self.joint, attributes)
+        return TargetDistribution.from_marginals(self.marginals, attributes)
 
-    def own_targets(self) -> dict[str, TargetDistribution]:
+    def own_targets(self, attributes: Attributes | None = None) -> dict[str, TargetDistribution]:
         """The targets of the prompts that have their own. Raises TargetError, which names the prompt."""
-        return {prompt: self.target(prompt) for prompt in self.targets_by_prompt}
+        return {prompt: self.target(prompt, attributes) for prompt in self.targets_by_prompt}
 
     @property
     def steps_shown(self) -> int:
@@ -152,20 +132,21 @@ class FinetuneConfig:
         return self.comparison_steps or self.sampling_steps
 
     def save(self, path: Path) -> None:
-        path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False))
+        path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False), encoding="utf-8")
 
 
-def own_target(prompt: str, data: dict, general: TargetDistribution) -> TargetDistribution:
+def own_target(prompt: str, data: dict, general: TargetDistribution,
+               attributes: Attributes | None = None) -> TargetDistribution:
     """One entry of targets_by_prompt. Raises TargetError, which names the prompt."""
     try:
-        if isinstance(data, dict) and set(data) == {"joint", "joint_attributes"}:
-            target = TargetDistribution.from_joint(data["joint_attributes"], data["joint"])
+        if set(data) == {"joint", "joint_attributes"}:
+            target = TargetDistribution.from_joint(data["joint_attributes"], data["joint"], attributes)
         else:
-            target = TargetDistribution.from_marginals(data)
+            target = TargetDistribution.from_marginals(data, attributes)
     except TargetError as error:
-        raise TargetError(f"The target of {prompt!r} cannot be used: {error}") from None
+        raise TargetError(f"The target of {shortened(prompt)} cannot be used: {error}") from None
     if target.names != general.names:
-        raise TargetError(f"The target of {prompt!r} controls {', '.join(target.names)}, the others "
+        raise TargetError(f"The target of {shortened(prompt)} controls {', '.join(target.names)}, the others "
                           f"{', '.join(general.names)}: control the same attributes in the same order.")
     return target
 
@@ -176,33 +157,11 @@ def to_plain(config: FinetuneConfig) -> dict:
     return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
 
 
-def from_plain(data: dict) -> FinetuneConfig:
+def from_plain(data: object) -> FinetuneConfig:
     """The inverse of to_plain. Raises ConfigError for a name that is not a setting, or a value that cannot be one."""
-    check_names(FinetuneConfig, data)
-    data = {k: tuple(v) if isinstance(v, list) and k in TUPLES else v for k, v in data.items()}
-    if isinstance(data.get("losses"), dict):
-        check_names(LossWeights, data["losses"])
-        data["losses"] = LossWeights(**data["losses"])
-    return FinetuneConfig(**data)
-
-
-def check_names(kind: type, data: object) -> None:
-    """Raises ConfigError unless `data` is a mapping whose keys are all fields of the dataclass `kind`."""
-    if not isinstance(data, dict):
-        raise ConfigError(f"Settings must be a list of 'name: value' lines, not {data!r}.")
-    known = {f.name for f in fields(kind)}
-    if unknown := set(data) - known:
-        raise ConfigError(f"Unknown setting {min(unknown, key=str)!r}: choose among {', '.join(sorted(known))}.")
+    return from_mapping(FinetuneConfig, data)
 
 
 def load_config(path: Path) -> FinetuneConfig:
     """Reads a saved run's settings. Raises ConfigError for a file that is not YAML or holds anything else."""
     return from_plain(read_yaml(path))
-
-
-def read_yaml(path: Path) -> object:
-    """Raises ConfigError, which names the line, for a file that is not YAML."""
-    try:
-        return yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path.name} cannot be read as YAML: {error}") from None

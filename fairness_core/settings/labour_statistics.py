@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from fairness_core.errors import UserError
 from fairness_core.settings.attributes import ASSETS
-from fairness_core.settings.config import read_yaml
 from fairness_core.settings.prompts import concept_of
+from fairness_core.settings.validation import read_yaml
 
 OCCUPATION_PARTS, SOURCE_PARTS = ("women", "occupation", "source", "approximate"), ("title", "url", "year")
 
 
-class StatisticsError(ValueError):
+class StatisticsError(UserError):
     """Statistics that cannot be used; the message says what to change."""
 
 

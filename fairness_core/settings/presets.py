@@ -1,18 +1,22 @@
 """Ready settings, from assets/presets/*.yaml."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from fairness_core.settings.attributes import ASSETS
-from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, read_yaml
+from fairness_core.settings.config import FinetuneConfig, from_plain
 from fairness_core.settings.prompts import ConceptsError, prompts_of_groups
+from fairness_core.settings.validation import ConfigError, Number, Text, read_yaml, settings, shortened
 
 FOLDER = ASSETS / "presets"
 KINDS = ("length", "experiment")
 NEEDED, OPTIONAL = ("label", "description", "config"), ("kind", "measured_seconds_per_step", "concepts", "kept")
 
 
-@dataclass(frozen=True)
+@settings
 class Preset:
     """label and description are shown to people.
 
@@ -20,11 +24,11 @@ class Preset:
     "experiment", a target and prompts of its own. seconds_per_step: measured on two CPU cores, or None.
     """
 
-    name: str
-    label: str
-    description: str
+    name: Text
+    label: Text
+    description: Text
     kind: str
-    seconds_per_step: float | None
+    seconds_per_step: Annotated[Number, Field(gt=0)] | None
     config: FinetuneConfig
 
 
@@ -35,11 +39,13 @@ def load_preset(path: Path) -> Preset:
     `kept`, written alike, does so with its kept prompts.
     """
     data = read_yaml(path) or {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path.name} must be a list of 'name: value' lines, not {shortened(data)}.")
     if missing := [part for part in NEEDED if part not in data]:
         raise ConfigError(f"{path.name} lacks {missing[0]!r}: a preset has {', '.join(NEEDED)}.")
     if unknown := set(data) - {*NEEDED, *OPTIONAL}:
         known = ", ".join(NEEDED + OPTIONAL)
-        raise ConfigError(f"{path.name} has an unknown part {min(unknown)!r}: choose among {known}.")
+        raise ConfigError(f"{path.name} has an unknown part {shortened(min(unknown, key=str))}: choose among {known}.")
     kind, seconds = data.get("kind", "length"), data.get("measured_seconds_per_step")
     if kind not in KINDS:
         raise ConfigError(f"{path.name} is of kind {kind!r}: choose {' or '.join(KINDS)}.")
@@ -50,13 +56,13 @@ def load_preset(path: Path) -> Preset:
         if part in data:
             listed = prompts_of_file(f"{path.name}, {part}", data[part])
             config = replace(config, **{setting: listed + getattr(config, setting)})
-    return Preset(path.stem, data["label"], data["description"], kind, None if seconds is None else float(seconds),
-                  config)
+    return Preset(path.stem, data["label"], data["description"], kind, seconds, config)
 
 
 def prompts_of_file(where: str, concepts: object) -> tuple[str, ...]:
     """Raises ConfigError for anything but {file: name in assets/prompts, groups: [...]} that can be read."""
-    if not isinstance(concepts, dict) or set(concepts) != {"file", "groups"}:
+    if not isinstance(concepts, dict) or set(concepts) != {"file", "groups"} or not (
+            isinstance(concepts["file"], str) and isinstance(concepts["groups"], list)):
         raise ConfigError(f"{where}: write {{file: concepts.yaml, groups: [occupations]}}, as of assets/prompts.")
     try:
         return prompts_of_groups(concepts["file"], concepts["groups"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from fairness_core.errors import UserError
 from fairness_core.settings.attributes import ASSETS
 
 # Written vowel, spoken consonant ("a university") and the reverse ("an hour").
@@ -15,7 +16,7 @@ SPOKEN_CONSONANT = re.compile(r"(uni(?!n|m)|use|usu|eu|one\b|once\b|ufo)", re.IG
 SPOKEN_VOWEL = re.compile(r"(hour|honest|honou?r|heir)", re.IGNORECASE)
 
 
-class ConceptsError(ValueError):
+class ConceptsError(UserError):
     """A concepts file that cannot be used; the message says what to change."""
 
 
@@ -48,7 +49,7 @@ class Concepts:
 @cache
 def load_concepts(path: Path = ASSETS / "prompts" / "concepts.yaml") -> Concepts:
     """Reads the concepts file. Raises ConceptsError for a concept listed twice or a template without {a_concept}."""
-    data = yaml.safe_load(path.read_text())
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
     groups = {name: ConceptGroup(tuple(entry["train"]), tuple(entry["held_out"]))
               for name, entry in data["groups"].items()}
     listed = [concept for group in groups.values() for concept in group.all]
@@ -74,7 +75,7 @@ def prompts_of_groups(file_name: str, groups: Iterable[str]) -> tuple[str, ...]:
     if not path.is_file():
         raise ConceptsError(f"There is no {path.name} in assets/prompts.")
     concepts = load_concepts(path)
-    if missing := [group for group in groups if group not in concepts.groups]:
+    if missing := [group for group in groups if group not in list(concepts.groups)]:
         raise ConceptsError(f"{path.name} has no group {missing[0]!r}: choose among {', '.join(concepts.groups)}.")
     return tuple(concepts.template.format(a_concept=with_article(c)) for g in groups for c in concepts.groups[g].train)
 

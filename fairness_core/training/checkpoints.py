@@ -9,13 +9,14 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.amp import GradScaler
 
+from fairness_core.errors import UserError
 from fairness_core.files import write_atomically
 from fairness_core.training.average import MovingAverage
 
 FILE_NAME = "checkpoint.safetensors"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A checkpoint that cannot be continued; the message says why."""
 
 

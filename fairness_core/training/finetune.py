@@ -17,10 +17,11 @@ from fairness_core.models.loading import Model
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import decode_in_parts, denoise_in_parts, draw_noise, to_uint8
 from fairness_core.sampling.gradients import accumulate_gradients, choose_timesteps
+from fairness_core.settings.attributes import Attributes
 from fairness_core.settings.config import ConfigError, FinetuneConfig
 from fairness_core.training.checkpoints import load_checkpoint, save_checkpoint
 from fairness_core.training.objective import Judgement, Reference, judge, look_at_originals
-from fairness_core.training.start import Run, check_continues, prepare, start
+from fairness_core.training.start import Run, check_continues, prepare, start, write_settings
 from fairness_core.training.step_plan import kept_prompts_of_step, prompts_of_step, rate_at
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
@@ -29,19 +30,20 @@ IMAGES_PER_BATCH = 16  # (step, image) pairs of the backward pass: fewer take le
 
 
 def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Callable[[], bool] = lambda: False,
-             resume: bool = False, should_save: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+             resume: bool = False, should_save: Callable[[], bool] = lambda: False,
+             attributes: Attributes | None = None) -> Iterator[Event]:
     """Tunes `model` towards the config's target and yields events; the caller owns progress and display.
 
     Writes folder/config.yaml, folder/checkpoint.safetensors and folder/adapter/. Stops within one step once
     `should_stop()` is true and keeps what was learned. `resume` continues from the folder's checkpoint, exactly
     as if it had not been interrupted. `should_save` asks for a save after the current step. The model is left as it
-    was loaded, without adapter.
+    was loaded, without adapter. attributes: those the target is about, where they are not the app's own.
     Raises ConfigError, TargetError, PromptError or CheckpointError before the first event when the settings or the
     checkpoint cannot be used; OSError when the disk is full, which leaves what was saved before intact.
     Under `accelerate launch` every process calls this with the same arguments: they share each prompt's images, and
     the main one alone yields events and writes files.
     """
-    run = start(model, config)
+    run = start(model, config, attributes)
     try:
         for event in advance(run, folder, should_stop, resume, should_save):
             if run.share.is_main:
@@ -183,6 +185,8 @@ def save(run: Run, folder: Path) -> Path:
     """Checkpoint first, then the averaged adapter, by the main process; returns the adapter's file."""
     if not run.share.is_main:
         return saved_adapter(folder / "adapter")
+    if not (folder / "config.yaml").exists():  # somebody deleted the folder while its run goes on
+        write_settings(folder, run.config)
     save_checkpoint(folder, run.step, run.parameters, run.optimizer, run.average, run.scaler)
     with run.average.applied(run.parameters):
         return save_adapter(run.model, folder / "adapter")

@@ -15,7 +15,7 @@ from fairness_core.hardware.processes import Share, current_share
 from fairness_core.models.loading import Model
 from fairness_core.sampling.denoise import check_prompt
 from fairness_core.sampling.gradients import scheduler_coefficients, step_weights
-from fairness_core.settings.attributes import TargetDistribution
+from fairness_core.settings.attributes import Attributes, TargetDistribution
 from fairness_core.settings.config import ConfigError, FinetuneConfig, load_config
 from fairness_core.training.average import MovingAverage
 from fairness_core.training.checkpoints import CheckpointError, forget_checkpoint
@@ -40,12 +40,12 @@ class Run:
     scaler: GradScaler = field(default_factory=lambda: GradScaler(enabled=False))
 
 
-def start(model: Model, config: FinetuneConfig) -> Run:
+def start(model: Model, config: FinetuneConfig, attributes: Attributes | None = None) -> Run:
     """Checks the settings and attaches a fresh adapter."""
     if not torch.is_grad_enabled():
         raise ConfigError("finetune() was called where torch computes no gradients: call it outside torch.no_grad().")
-    check_perceived(config.target(), model.critics)
-    targets = {prompt: config.target(prompt) for prompt in (*config.prompts, *config.targets_by_prompt)}
+    check_perceived(config.target(attributes=attributes), model.critics)
+    targets = {prompt: config.target(prompt, attributes) for prompt in (*config.prompts, *config.targets_by_prompt)}
     targets = dict.fromkeys(config.kept_prompts) | targets
     if not config.prompts:
         raise ConfigError("Choose at least one concept or type a prompt.")
@@ -94,5 +94,9 @@ def prepare(folder: Path, config: FinetuneConfig, resume: bool) -> None:
     """Writes the settings into the run's folder, which forgets an earlier run unless it is continued."""
     if not resume:
         forget_checkpoint(folder)
+    write_settings(folder, config)
+
+
+def write_settings(folder: Path, config: FinetuneConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "config.yaml", config.save)

@@ -6,12 +6,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import binom
 
+from fairness_core.errors import UserError
 from fairness_core.settings.attributes import TargetDistribution
 
 ROUNDING = 1e-9  # shares of a target that sums to 1
 
 
-class TransportError(ValueError):
+class TransportError(UserError):
     """Probabilities that cannot be matched to the target; the message says what is missing."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fairness_core.models.loading import Model, ModelEntry, available_models
+from fairness_core.models.loading import Model, available_models
 from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.prompts import prompt_for
 from mini_world.loop import use_both_cores
@@ -58,7 +58,7 @@ def main() -> None:
                "load_seconds": load_seconds, "seconds_16_images": seconds_by_steps(model)}
     figures |= measure(model, load_portraits(args.portraits), args.images, out)
     figures |= {"megabytes": megabytes(args.model), "measuring_minutes": round((time.perf_counter() - started) / 60, 1)}
-    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_card(figures, out)
     print(f"{out / 'README.md'} written in {figures['measuring_minutes']} minutes")
 

@@ -20,7 +20,7 @@ def write_card(figures: dict, folder: Path) -> None:
     """Writes README.md into `folder`."""
     parts = [HEAD, summary(figures), classifier_section(figures), bias_section(figures), prompt_section(figures),
              steps_section(figures), SHEETS, training_section(figures), REPRODUCE, LIMITS]
-    (folder / "README.md").write_text("\n\n".join(part.strip() for part in parts) + "\n")
+    (folder / "README.md").write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
 
 
 def counted(entry: dict) -> str:

@@ -24,7 +24,7 @@ def read_logs(folders: Sequence[Path]) -> list[dict]:
 
 
 def summary(folder: str, path: Path) -> dict:
-    records = [json.loads(line) for line in path.read_text().splitlines()]
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     seconds = [record["seconds"] for record in records]
     # the clock starts again with every continued run
     spent = sum(now for now, later in zip(seconds, [*seconds[1:], 0.0]) if later < now)

@@ -73,7 +73,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     table = args.out / "metadata.csv"
     is_new = not table.exists()
-    with tempfile.TemporaryDirectory() as folder, table.open("a", newline="") as file:
+    with tempfile.TemporaryDirectory() as folder, table.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         if is_new:
             writer.writeheader()

@@ -34,7 +34,8 @@ class Person:
 def load_concepts(path: Path = Path(__file__).with_name("concepts.yaml")) -> dict[str, Concept]:
     """name -> concept, in the order of the file."""
     as_tuples = lambda entry: {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-    return {name: Concept(**as_tuples(entry)) for name, entry in yaml.safe_load(path.read_text()).items()}
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: Concept(**as_tuples(entry)) for name, entry in entries.items()}
 
 
 def draw_planted(rng: np.random.Generator, concept: Concept) -> Person:

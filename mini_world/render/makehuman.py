@@ -37,7 +37,7 @@ class Mesh:
 
 def read_obj(path: Path) -> Mesh:
     vertices, texture, groups, group = [], [], {}, "default"
-    for line in path.read_text(errors="ignore").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="ignore").splitlines():
         kind, *values = line.split() or [""]
         if kind == "v":
             vertices.append([float(x) for x in values[:3]])
@@ -62,7 +62,7 @@ class Proxy:
     def __init__(self, mhclo: Path):
         rows, self.scales, mesh = [], {}, None
         in_vertices = False
-        for words in filter(None, map(str.split, mhclo.read_text(errors="ignore").splitlines())):
+        for words in filter(None, map(str.split, mhclo.read_text(encoding="utf-8", errors="ignore").splitlines())):
             if words[0] == "obj_file":
                 mesh = words[1]
             elif words[0] in ("x_scale", "y_scale", "z_scale"):

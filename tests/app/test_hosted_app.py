@@ -63,7 +63,7 @@ def test_a_checkout_that_cannot_be_written_says_where_runs_can_go(checkout):
 def test_runs_are_kept_where_the_environment_says(tmp_path, monkeypatch):
     monkeypatch.setenv("FAIRNESS_RUNS_DIR", str(tmp_path / "far" / "away"))
     assert runs_folder() == tmp_path / "far" / "away" and runs_folder().is_dir()
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("FAIRNESS_RUNS_DIR", str(tmp_path / "file" / "runs"))
     with pytest.raises(SystemExit, match="set FAIRNESS_RUNS_DIR"):
         runs_folder()

@@ -15,13 +15,13 @@ SETTINGS = LabSettings("a nurse", "a chef", runs=1, steps=1, images=1, noises=2,
 
 def test_it_writes_data_figures_and_sentences(tmp_path, capsys):
     gradient_lab.run_lab(tiny_model(), SETTINGS, tmp_path)
-    data = json.loads((tmp_path / "gradient_lab.json").read_text())
+    data = json.loads((tmp_path / "gradient_lab.json").read_text(encoding="utf-8"))
     assert data["settings"]["prompt"] == "a nurse" and len(data["loss"]["points"]) == 6
     assert list(data["loss"]["bands"]) == list(data["scale"]["bands"]) == list(GRADIENTS)
     assert len(data["scale"]["bands"]["naive"]["mean"]) == 2
     printed = capsys.readouterr().out
     for name in ("loss", "scale"):
-        page = (tmp_path / f"{name}.html").read_text()
+        page = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
         assert "Plotly.newPlot" in page and 'src="http' not in page
         assert data[name]["sentence"] in printed
 

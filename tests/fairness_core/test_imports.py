@@ -16,7 +16,7 @@ ENGINE, APP = (sorted((ROOT / name).rglob("*.py")) for name in ("fairness_core",
 def imported(path: Path) -> set[str]:
     """Top-level packages a file imports, anywhere in it."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

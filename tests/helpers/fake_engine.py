@@ -103,7 +103,7 @@ def fake_finetune(recorder: Recorder, seconds: float):
             raise RuntimeError("the gradient left the building")
         recorder.trained.append(config.prompts[0])
         state = folder / "checkpoint.json"
-        first = json.loads(state.read_text())["step"] if resume and state.exists() else 0
+        first = json.loads(state.read_text(encoding="utf-8"))["step"] if resume and state.exists() else 0
         yield Started(first, config.steps)
         random, step = np.random.default_rng(config.seed), first
         for step in range(first + 1, config.steps + 1):
@@ -130,7 +130,7 @@ def fake_finetune(recorder: Recorder, seconds: float):
 def save(folder: Path, step: int, config: FinetuneConfig) -> Path:
     path = folder / ADAPTER
     path.parent.mkdir(parents=True, exist_ok=True)
-    (folder / "checkpoint.json").write_text(json.dumps({"step": step, "marginals": shares(config)}))
+    (folder / "checkpoint.json").write_text(json.dumps({"step": step, "marginals": shares(config)}), encoding="utf-8")
     save_file({"step": np.array([step])}, path)
     return path
 
@@ -153,7 +153,9 @@ def fake_compare(recorder: Recorder, seconds: float):
                 should_stop: Callable[[], bool] = lambda: False) -> Iterator[PromptComparison]:
         recorder.compared.append({"prompts": prompts, "numbers": tuple(numbers), "seed": seed, "strength": strength})
         state = adapter.parent.parent / "checkpoint.json" if adapter else None
-        trained = json.loads(state.read_text()) if state and state.exists() else {"step": 0, "marginals": {}}
+        trained = {"step": 0, "marginals": {}}
+        if state and state.exists():
+            trained = json.loads(state.read_text(encoding="utf-8"))
         after = mixed(min(trained["step"] / FULLY_TRAINED, 1) * min(strength, 1), trained["marginals"])
         for prompt in prompts:
             if should_stop():

@@ -33,11 +33,11 @@ def tiny_tokenizer() -> CLIPTokenizer:
     tokens = letters + [f"{letter}</w>" for letter in letters] + [start, end]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
-        (folder / "merges.txt").write_text("#version: 0.2\n")
+        (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}), encoding="utf-8")
+        (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
         (folder / "tokenizer_config.json").write_text(json.dumps({
             "tokenizer_class": "CLIPTokenizer", "model_max_length": TOKENS, "do_lower_case": True,
-            "bos_token": start, "eos_token": end, "unk_token": end, "pad_token": end}))
+            "bos_token": start, "eos_token": end, "unk_token": end, "pad_token": end}), encoding="utf-8")
         return CLIPTokenizer.from_pretrained(folder)
 
 

@@ -167,7 +167,7 @@ def test_gender_is_told_by_the_embedding_and_nothing_else_is():
 def test_training_logs_add_up_continued_runs(tmp_path):
     records = [{"step": 0, "seconds": 1, "loss": 2.0}, {"step": 20, "seconds": 60, "loss": 1.0},
                {"step": 40, "seconds": 30, "loss": .5}]
-    (tmp_path / "unet.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (tmp_path / "unet.jsonl").write_text("\n".join(map(json.dumps, records)), encoding="utf-8")
     assert read_logs([tmp_path]) == [
         {"folder": tmp_path.name, "part": "unet", "steps": 40, "minutes": 1.5,
          "losses": {"loss": pytest.approx(1.1667, abs=1e-4)}}]
@@ -183,7 +183,7 @@ def test_the_whole_card_is_written(model, portraits, tmp_path):
                 "measuring_minutes": 1.0}
     assert json.loads(json.dumps(figures))["images"] == 8
     write_card(figures, tmp_path)
-    card = (tmp_path / "README.md").read_text()
+    card = (tmp_path / "README.md").read_text(encoding="utf-8")
     for concept in CONCEPTS:
         assert f"| {concept}" in card
     linked = {part.split(")")[0] for part in card.split("](sheets/")[1:]}

@@ -25,7 +25,7 @@ CUBE = "v 0 0 0\nv 2 0 0\nv 0 3 0\nvt 0 0\nvt 1 0\nvt 0 1\ng body\nf 1/1 2/2 3/3
 
 def of_this_recipe() -> list[dict]:
     """Rows of the tests' portraits that this version of the recipe rendered."""
-    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open()))
+    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open(encoding="utf-8")))
     return [row for row in rows if int(row["file_name"][:6]) >= 40_000]
 
 
@@ -76,9 +76,9 @@ def test_the_command_says_what_is_missing(tmp_path):
 
 
 def test_clothes_follow_the_body_they_hang_on(tmp_path):
-    (tmp_path / "hat.obj").write_text(CUBE)
+    (tmp_path / "hat.obj").write_text(CUBE, encoding="utf-8")
     (tmp_path / "hat.mhclo").write_text(
-        "# a hat\nobj_file hat.obj\nx_scale 0 1 2.0\nverts 0\n1\n0 1 2 0.5 0.5 0 1 0 0\n")
+        "# a hat\nobj_file hat.obj\nx_scale 0 1 2.0\nverts 0\n1\n0 1 2 0.5 0.5 0 1 0 0\n", encoding="utf-8")
     body = read_obj(tmp_path / "hat.obj").vertices
     proxy = Proxy(tmp_path / "hat.mhclo")
     assert set(proxy.mesh.groups) == {"body", "helper"} and proxy.mesh.faces[0] == [(0, 0), (1, 1), (2, 2)]
@@ -96,5 +96,5 @@ def test_a_portrait_of_the_archive_is_rendered_again(tmp_path):
     mine, archived = (np.asarray(Image.open(folder / f"{RENDERED:06d}.webp").convert("RGB"), float)
                       for folder in (tmp_path, PORTRAITS))
     assert np.abs(mine - archived).mean() < 2  # of 255: another processor rounds differently
-    (row,) = csv.DictReader((tmp_path / "metadata.csv").open())
+    (row,) = csv.DictReader((tmp_path / "metadata.csv").open(encoding="utf-8"))
     assert row["concept"] == who(RENDERED)[0]

@@ -25,7 +25,7 @@ def test_a_full_caption_names_everything():
 
 @pytest.mark.slow
 def test_repainted_portraits_stay_the_same_picture():
-    with (FOLDER / "labels.csv").open() as file:
+    with (FOLDER / "labels.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[:4]
     images = torch.stack([torch.from_numpy(np.array(Image.open(FOLDER / row["file_name"]).convert("RGB")))
                           for row in rows]).permute(0, 3, 1, 2)

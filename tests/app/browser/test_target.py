@@ -90,10 +90,10 @@ def test_settings_as_a_file_and_as_a_link(browser, serve, tmp_path):
     expect(slider(page, "gender", "female")).to_have_value("30")
     expect(page.locator("#free-text textarea")).to_have_value("a barista")
 
-    kept.write_text(kept.read_text().replace("steps: 12", "steps: 14"))
+    kept.write_text(kept.read_text(encoding="utf-8").replace("steps: 12", "steps: 14"), encoding="utf-8")
     load(page, kept)
     expect(page.locator("#loaded-note")).to_contain_text("finetune-settings.yaml, 14 steps", timeout=SOON)
-    kept.write_text("colour: blue")
+    kept.write_text("colour: blue", encoding="utf-8")
     load(page, kept)
     expect(page.get_by_role("alert").filter(has_text="Unknown setting 'colour'")).to_be_visible(timeout=SOON)
     expect(slider(page, "gender", "female")).to_have_value("30")

@@ -34,7 +34,7 @@ def test_killed_and_started_again(tmp_path):
     try:
         end = time.monotonic() + 60
         while not (job := next((p.parent for p in tmp_path.glob("runs/*/events.jsonl")
-                                if len(p.read_text().splitlines()) > 8), None)):
+                                if len(p.read_text(encoding="utf-8").splitlines()) > 8), None)):
             assert time.monotonic() < end and server.poll() is None
             time.sleep(.05)
     finally:

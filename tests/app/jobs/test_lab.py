@@ -39,7 +39,8 @@ def test_every_point_is_measured_and_read_again(tmp_path):
 
 
 def test_a_line_that_is_being_written_is_left_out(tmp_path):
-    (tmp_path / "lab.jsonl").write_text('{"gradient": "naive", "run": 0, "step": 0, "loss": 1.0}\n{"gradient": "na')
+    (tmp_path / "lab.jsonl").write_text('{"gradient": "naive", "run": 0, "step": 0, "loss": 1.0}\n{"gradient": "na',
+                                        encoding="utf-8")
     assert len(load_points(tmp_path)[0]) == 1
     assert load_points(tmp_path / "nowhere") == ([], [])
 

@@ -83,7 +83,7 @@ def test_resume_after_a_kill(make, tmp_path):
     wait_for_step(first, job_id, 5)
     first.close()
     path = tmp_path / "runs" / job_id / "job.json"  # a killed server writes no last word
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"state": "running"}))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"state": "running"}), encoding="utf-8")
     second = make(root=tmp_path / "runs")
     view = second.view(job_id)
     assert view.state == "interrupted" and view.can_resume and view.adapter is not None
@@ -140,7 +140,7 @@ def test_history_newest_first_without_damaged_runs(make, tmp_path):
     wait(runner, done, "finished")
     damaged = tmp_path / "runs" / "damaged"
     damaged.mkdir()
-    (damaged / "job.json").write_text("{")
+    (damaged / "job.json").write_text("{", encoding="utf-8")
     assert [(line.job_id, line.state, line.step) for line in runner.history()] == [(done, "finished", 4)]
 
 

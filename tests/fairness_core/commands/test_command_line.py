@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def test_check_tells_what_moved_in_the_panel(trained, tmp_path, capsys, monkeypa
     out, panel = tmp_path / "new" / "moved.json", (PanelPrompt("a female nurse", {"gender": "female"}), PanelPrompt("a room"))
     monkeypatch.setattr("fairness_core.commands.check.load_panel", lambda: panel)  # this model reads few words
     assert main(["check", "--run", str(trained), "--images", "2", "--out", str(out)]) == 0
-    told = json.loads(out.read_text())
+    told = json.loads(out.read_text(encoding="utf-8"))
     assert [line["prompt"] for line in told] == [entry.prompt for entry in panel]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("| a female", "| a room"))]
     assert len(lines) == len(panel) and all(line.endswith(f"{result['status']} |") for line, result in zip(lines, told))
@@ -98,21 +99,21 @@ def test_evaluate_sweeps_the_guidance_and_writes_its_results(trained, tmp_path, 
     assert main(["evaluate", "--run", str(trained), "--images", "3", "--prompts", "trained", "a free prompt",
                  "--guidance", "1.5", "3", "--out", str(out)]) == 0
     assert "gender: " in capsys.readouterr().out
-    record = json.loads((out / "metrics.json").read_text())
+    record = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert [p["prompt"] for p in record["prompts"]] == ["a nurse", "a chef", "a free prompt"]
     assert record["settings"]["guidance_scale"] == 3 and "interval" in record["verdicts"]["gender"]["sentence"]
     female = record["prompts"][0]["after"]["frequencies"]["gender"]["female"]
     assert female["low"] <= female["frequency"] <= female["high"]
-    rows = list(csv.DictReader((out / "guidance.csv").open()))
+    rows = list(csv.DictReader((out / "guidance.csv").open(encoding="utf-8")))
     assert {row["guidance_scale"] for row in rows} == {"1.5", "3.0"}
-    assert "by guidance scale" in (out / "report.html").read_text()
+    assert "by guidance scale" in (out / "report.html").read_text(encoding="utf-8")
     assert (out / "guidance-1.5" / "comparisons.json").is_file() and (out / "metrics.csv").is_file()
 
 
 def test_the_run_itself_can_be_measured_in_place(trained, capsys):
-    before = (trained / "config.yaml").read_text()
+    before = (trained / "config.yaml").read_text(encoding="utf-8")
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--prompts", "trained", "--out", str(trained)]) == 0
-    assert (trained / "config.yaml").read_text() == before and (trained / "comparisons.json").is_file()
+    assert (trained / "config.yaml").read_text(encoding="utf-8") == before and (trained / "comparisons.json").is_file()
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--guidance", "7", "--out", str(trained)]) == 1
 
 
@@ -129,7 +130,7 @@ def test_report_of_several_runs_adds_the_tables(trained, tmp_path, capsys):
     out = tmp_path / "eval"
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--prompts", "trained", "--out", str(out)]) == 0
     assert main(["report", "--run", str(out), str(out), "--out", str(tmp_path / "tables")]) == 0
-    text = (tmp_path / "tables" / "tables.md").read_text()
+    text = (tmp_path / "tables" / "tables.md").read_text(encoding="utf-8")
     assert "## Bias, trained on" in text and "| nothing |" in text and "floor" in text
     assert list((tmp_path / "tables").glob("table-bias-*.csv"))
     assert main(["report", "--run", str(trained)]) == 0 and (trained / "report.html").is_file()
@@ -163,6 +164,45 @@ def test_what_cannot_be_used_is_said_in_one_line(words, says, config, tmp_path, 
     assert error.startswith("error: ") and says in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("words", [
+    ["train", "--config", "{config}", "--out", "taken"], ["train", "--config", "{config}", "--out", "taken/run"],
+    ["generate", "--config", "{config}", "--prompt", "a nurse", "--out", "taken"],
+    ["evaluate", "--config", "{config}", "--out", "taken"],
+    ["check", "--config", "{config}", "--out", "taken/moved.json"]])
+def test_a_folder_that_is_a_file_is_told_before_time_is_spent(words, config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    for command in ("train", "evaluate", "check", "generate"):
+        monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", None)
+    assert main([config if word == "{config}" else word for word in words]) == 1
+    assert capsys.readouterr().err == ("error: taken is a file, not a folder: choose another folder, or move that file "
+                                       "away.\n")
+
+
+def test_a_folder_that_cannot_be_written_is_named(config, tmp_path, monkeypatch, capsys):
+    def refuse(dir):  # root may write anywhere
+        raise PermissionError(13, "Permission denied", f"{dir}/tmp123")
+
+    monkeypatch.setattr("fairness_core.commands.common.TemporaryFile", refuse)
+    assert main(["train", "--config", config, "--out", str(tmp_path / "run")]) == 1
+    assert f"error: {tmp_path}/run may not be read or written here: choose another place" in capsys.readouterr().err
+
+
+def test_a_run_whose_folder_is_deleted_meanwhile_keeps_its_settings(config, tmp_path, monkeypatch):
+    from fairness_core.commands import train
+    told, folder = train.words, tmp_path / "run"
+
+    def deleting(event):
+        if type(event).__name__ == "StepDone" and event.step == 1:
+            shutil.rmtree(folder)
+        return told(event)
+
+    monkeypatch.setattr(train, "words", deleting)
+    assert main(["train", "--config", config, "--out", str(folder)]) == 0
+    assert load_config(folder / "config.yaml") == load_config(Path(config))
+    assert main(["evaluate", "--run", str(folder), "--images", "2", "--prompts", "trained", "--out", str(folder)]) == 0
+
+
 @pytest.mark.parametrize("words", [["train"], ["paint"], ["evaluate", "--images", "0", "--out", "x"],
                                    ["evaluate", "--guidance", "0.5", "--out", "x"], ["evaluate", "--strength", "2", "--out", "x"]])
 def test_wrong_words_are_refused_with_the_usage(words, capsys):
@@ -184,7 +224,7 @@ def test_settings_come_from_presets_and_from_runs(tmp_path):
     from fairness_core.settings.attributes import ASSETS
     preset = load_settings(ASSETS / "presets" / "mini-short.yaml", ["losses.face=0.5"])
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(to_plain(preset)))
+    path.write_text(yaml.safe_dump(to_plain(preset)), encoding="utf-8")
     assert load_settings(path) == preset and preset.losses.face == 0.5
 
 

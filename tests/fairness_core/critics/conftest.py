@@ -29,7 +29,8 @@ def checkpoints(tmp_path_factory) -> Path:
     classifier = {name: {"model": name, "labels": labels[name]} for name in labels}
     (folder / "critics.yaml").write_text(yaml.safe_dump(dict(
         clip="clip", dino="dino", measuring_clip="larger-clip", classifier=classifier,
-        evaluator={"gender": classifier["gender"]}, face_weights="facenet.safetensors", portraits="portraits")))
+        evaluator={"gender": classifier["gender"]}, face_weights="facenet.safetensors", portraits="portraits")),
+        encoding="utf-8")
     return folder
 
 

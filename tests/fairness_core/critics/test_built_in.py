@@ -62,7 +62,7 @@ def test_a_folder_without_classifier(tmp_path):
 
 def test_weights_of_another_shape_are_refused(tmp_path):
     tiny_face_network().save_pretrained(tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"width": 8}))
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"width": 8}), encoding="utf-8")
     with pytest.raises(RuntimeError, match="size mismatch"):
         FaceNetwork.from_pretrained(tmp_path)

@@ -63,7 +63,7 @@ def test_the_bank_holds_a_face_for_every_portrait(embedder, checkpoints):
 def test_portraits_without_a_face_are_left_out_and_named(embedder, tmp_path):
     for name, shade in (("a.png", 10), ("b.JPG", 200)):
         Image.new("RGB", (64, 48), (shade,) * 3).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("passed over")
+    (tmp_path / "notes.txt").write_text("passed over", encoding="utf-8")
     bright = lambda images: FixedDetector()(images) if images.mean() > 0 else no_faces()(images)  # noqa: E731
     bank = build_face_bank(tmp_path, bright, embedder, CPU)
     assert bank.without_face == ("a.png",) and len(bank.embeddings) == 1

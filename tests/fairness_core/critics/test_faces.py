@@ -29,7 +29,7 @@ def detector() -> MtcnnDetector:
 @pytest.fixture(scope="module")
 def portraits() -> torch.Tensor:
     """[12, 3, 128, 128] in [-1, 1]."""
-    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open()))
+    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open(encoding="utf-8")))
     pixels = np.stack([np.array(Image.open(PORTRAITS / row["file_name"]).convert("RGB")) for row in rows])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
@@ -41,7 +41,7 @@ def ramp(height: int, width: int) -> torch.Tensor:
 
 
 def test_labels_describe_every_portrait():
-    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open()))
+    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open(encoding="utf-8")))
     assert {row["file_name"] for row in rows} == {path.name for path in PORTRAITS.glob("*.webp")}
     assert len({(row["gender"], row["race"], row["age"]) for row in rows}) == len(rows) == 12
 

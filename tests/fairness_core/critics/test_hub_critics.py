@@ -38,7 +38,7 @@ def test_a_repository_in_the_cache_is_used_without_a_network(checkpoints, tmp_pa
     """The layout that huggingface_hub keeps downloads in."""
     kept = tmp_path / "models--owner--clip"
     (kept / "refs").mkdir(parents=True)
-    (kept / "refs" / "main").write_text("0" * 40)
+    (kept / "refs" / "main").write_text("0" * 40, encoding="utf-8")
     shutil.copytree(checkpoints / "clip", kept / "snapshots" / ("0" * 40))
     monkeypatch.setattr(hub, "snapshot_download", lambda *args, **options: snapshot_download(
         *args, cache_dir=tmp_path, **options))

@@ -27,8 +27,9 @@ def critics(checkpoints):
 
 
 def rewritten(checkpoints, tmp_path, **changes):
-    data = yaml.safe_load((checkpoints / "critics.yaml").read_text()) | changes
-    (tmp_path / "critics.yaml").write_text(yaml.safe_dump({k: v for k, v in data.items() if v is not None}))
+    data = yaml.safe_load((checkpoints / "critics.yaml").read_text(encoding="utf-8")) | changes
+    (tmp_path / "critics.yaml").write_text(yaml.safe_dump({k: v for k, v in data.items() if v is not None}),
+                                           encoding="utf-8")
     return tmp_path / "critics.yaml"
 
 
@@ -96,7 +97,7 @@ def test_a_file_that_cannot_be_used_is_refused(checkpoints, tmp_path, changes, s
 @pytest.mark.parametrize("text", [None, "a: [", "- 1"])
 def test_a_file_that_cannot_be_read(tmp_path, text):
     if text is not None:
-        (tmp_path / "critics.yaml").write_text(text)
+        (tmp_path / "critics.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(CriticsError, match="critics.yaml"):
         load_critics(tmp_path / "critics.yaml", CPU)
 

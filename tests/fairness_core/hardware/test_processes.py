@@ -35,7 +35,7 @@ Path(sys.argv[2], "told-" + os.environ["RANK"]).write_text(json.dumps([len(event
 
 def launch(processes: int, folder: Path, config: FinetuneConfig) -> None:
     script, settings = folder / "process.py", folder / "settings.yaml"
-    script.write_text(PROCESS)
+    script.write_text(PROCESS, encoding="utf-8")
     config.save(settings)
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(  # what `accelerate launch` runs itself, which starts several processes on GPUs only
@@ -54,7 +54,8 @@ def test_two_processes_train_what_one_does(tmp_path):
     assert set(found) == set(expected)
     for name, value in expected.items():
         torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
-    (count, steps), (silent, _) = (json.loads((together / f"told-{rank}").read_text()) for rank in (0, 1))
+    (count, steps), (silent, _) = (json.loads((together / f"told-{rank}").read_text(encoding="utf-8"))
+                                   for rank in (0, 1))
     assert (count, silent) == (len(alone), 0)
     for step, (losses, distance, faces, images) in zip((e for e in alone if hasattr(e, "losses")), steps, strict=True):
         assert losses == pytest.approx(step.losses, rel=1e-3, abs=1e-6)  # the first semantics loss is rounding alone

@@ -26,7 +26,7 @@ def test_the_panel_is_data_and_names_known_classes(tmp_path):
     panel = load_panel()
     assert any(p.named == {"age": "old", "race": "black"} for p in panel) and any(not p.named for p in panel)
     path = tmp_path / "panel.yaml"
-    path.write_text("explicit: [{prompt: a tall nurse, named: {height: tall}}]\nscenes: []")
+    path.write_text("explicit: [{prompt: a tall nurse, named: {height: tall}}]\nscenes: []", encoding="utf-8")
     with pytest.raises(PanelError, match="height: tall"):
         load_panel(path)
 

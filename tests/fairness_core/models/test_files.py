@@ -68,7 +68,7 @@ class Hub(BaseHTTPRequestHandler):
 def hub(tmp_path, monkeypatch) -> Iterator[Path]:
     """The folder that the hub serves as REPO, with an empty cache on this machine."""
     folder = saved("sd15", tmp_path / "served")
-    (folder / "README.md").write_text(CARD)
+    (folder / "README.md").write_text(CARD, encoding="utf-8")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder))
     Thread(target=server.serve_forever, daemon=True).start()
     point_at(f"http://127.0.0.1:{server.server_port}", tmp_path / "cache", monkeypatch)
@@ -151,7 +151,7 @@ def test_an_unknown_name_lists_the_known_ones_and_the_other_ways(tmp_path):
 def test_the_licence_of_a_folder_is_in_its_card(tmp_path):
     folder = saved("sd15", tmp_path / "mine")
     assert entry_for(str(folder)).licence.name == licences()["unknown"].name
-    (folder / "README.md").write_text(CARD.replace("creativeml-openrail-m", "mit"))
+    (folder / "README.md").write_text(CARD.replace("creativeml-openrail-m", "mit"), encoding="utf-8")
     assert entry_for(str(folder)).licence.name == "mit"
-    (folder / "README.md").write_text(CARD)
+    (folder / "README.md").write_text(CARD, encoding="utf-8")
     assert entry_for(str(folder)).licence == licences()["creativeml-openrail-m"]

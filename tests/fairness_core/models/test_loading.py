@@ -145,10 +145,10 @@ def test_damaged_and_foreign_folders_are_refused_in_words(tmp_path):
     refused("cannot be read")
     weights.rename(folder / "unet" / "diffusion_pytorch_model.bin")
     refused("lacks unet/.*only weights in safetensors")
-    index = json.loads((folder / "model_index.json").read_text())
-    (folder / "model_index.json").write_text(json.dumps(index | {"_class_name": "FluxPipeline"}))
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    (folder / "model_index.json").write_text(json.dumps(index | {"_class_name": "FluxPipeline"}), encoding="utf-8")
     refused("is a FluxPipeline: only Stable Diffusion")
-    (folder / "model_index.json").write_text("{")
+    (folder / "model_index.json").write_text("{", encoding="utf-8")
     refused("no readable model_index.json")
     refused("holds no model_index.json", tmp_path)
 

@@ -47,7 +47,7 @@ def test_corrections_are_kept(tmp_path):
     assert load_corrections(path) == ()
     save_corrections(path, [WRONG, NO_FACE])
     assert load_corrections(path) == (WRONG, NO_FACE)
-    path.write_text("[{}]")
+    path.write_text("[{}]", encoding="utf-8")
     with pytest.raises(CorrectionError, match="damaged"):
         load_corrections(path)
 

@@ -65,7 +65,7 @@ def test_config_and_about_round_trip(folder):
 
 def test_a_bare_date_in_about_is_read_as_text(folder):
     save_config(folder, CONFIG)
-    folder.about.write_text("title: Nurses\ndate: 2025-01-31\n")
+    folder.about.write_text("title: Nurses\ndate: 2025-01-31\n", encoding="utf-8")
     assert read_about(folder).date == "2025-01-31"
 
 
@@ -74,10 +74,10 @@ def test_damaged_settings_are_named(folder):
         read_config(folder)
     folder.path.mkdir()
     for text in ("", "- a\n", "{", "stepz: 3\n", "steps: 0\n"):
-        folder.config.write_text(text)
+        folder.config.write_text(text, encoding="utf-8")
         with pytest.raises(RunError, match="config.yaml"):
             read_config(folder)
-    folder.about.write_text("titel: x\n")
+    folder.about.write_text("titel: x\n", encoding="utf-8")
     with pytest.raises(RunError, match="titel"):
         read_about(folder)
 
@@ -130,7 +130,8 @@ def test_a_truncated_last_line_is_left_out_and_then_cut_off(folder):
 def test_a_damaged_line_is_named(folder):
     append_event(folder, Started(0, 30))
     for line in ("{nonsense", "3", '{"type": "Party"}', '{"type": "Started"}', "{}"):
-        folder.events.write_text(folder.events.read_text().split("\n")[0] + "\n" + line + "\n")
+        first = folder.events.read_text(encoding="utf-8").split("\n")[0]
+        folder.events.write_text(f"{first}\n{line}\n", encoding="utf-8")
         with pytest.raises(RunError, match="Line 2"):
             read_events(folder)
 
@@ -191,21 +192,21 @@ def test_a_full_disk_keeps_the_earlier_comparisons(folder, monkeypatch, failing)
 
 def test_damaged_comparisons_are_named(folder):
     save_comparisons(folder, [comparison()])
-    sheet = folder.images / json.loads(folder.comparisons.read_text())[0]["tuned"]["sheet"]
+    sheet = folder.images / json.loads(folder.comparisons.read_text(encoding="utf-8"))[0]["tuned"]["sheet"]
     sheet.write_bytes(b"nothing")
     with pytest.raises(RunError, match="cannot be read"):
         load_comparisons(folder)
     for text in ("[{}]", "[", "3", '[{"prompt": "x"}]'):
-        folder.comparisons.write_text(text)
+        folder.comparisons.write_text(text, encoding="utf-8")
         with pytest.raises(RunError, match="compare again"):
             load_comparisons(folder)
 
 
 def test_a_sheet_of_another_size_is_named(folder):
     save_comparisons(folder, [comparison(5)])
-    records = json.loads(folder.comparisons.read_text())
+    records = json.loads(folder.comparisons.read_text(encoding="utf-8"))
     records[0]["tuned"]["shape"][0] = 50
-    folder.comparisons.write_text(json.dumps(records))
+    folder.comparisons.write_text(json.dumps(records), encoding="utf-8")
     with pytest.raises(RunError, match="another run"):
         load_comparisons(folder)
 

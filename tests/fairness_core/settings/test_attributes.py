@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fairness_core.settings.attributes import AttributesError, TargetDistribution, TargetError, load_attributes, parity
+from fairness_core.settings.config import FinetuneConfig
 
 
 def test_the_shipped_attributes():
@@ -20,9 +21,41 @@ def test_the_shipped_attributes():
 def test_another_attribute_is_an_entry_in_a_file(tmp_path):
     path = tmp_path / "attributes.yaml"
     path.write_text("glasses:\n  label: Glasses\n  classes:\n    on: {label: On, colour: '#000000'}\n"
-                    "    'off': {label: Off, colour: '#ffffff'}\n")
+                    "    'off': {label: Off, colour: '#ffffff'}\n", encoding="utf-8")
     glasses = load_attributes(path)["glasses"]
     assert glasses.label == "Glasses" and len(glasses.classes) == 2
+
+
+def test_attributes_of_ones_own_are_passed_on(tmp_path):
+    path = tmp_path / "attributes.yaml"
+    path.write_text("height:\n  label: Height\n  classes:\n    tall: {label: Tall, colour: '#000000'}\n"
+                    "    small: {label: Small, colour: '#ffffff'}\n", encoding="utf-8")
+    own, shares = load_attributes(path), {"height": {"tall": 0.25, "small": 0.75}}
+    assert TargetDistribution.from_marginals(shares, own).marginal("height").tolist() == [0.25, 0.75]
+    assert TargetDistribution.from_joint(["height"], [0.25, 0.75], attributes=own).names == ("height",)
+    assert parity("height", attributes=own).joint.tolist() == [0.5, 0.5]
+    config = FinetuneConfig(marginals=shares, targets_by_prompt={"a": {"height": {"tall": 1}}})
+    assert config.target(attributes=own).names == ("height",)
+    assert config.own_targets(own)["a"].joint.tolist() == [1, 0]
+    with pytest.raises(TargetError, match="choose among gender, race, age"):
+        config.target()
+    with pytest.raises(TargetError, match="Unknown attribute 'gender': choose among height"):
+        TargetDistribution.from_marginals({"gender": {"female": 1}}, own)
+
+
+def test_nobody_changes_the_apps_attributes_for_all():
+    with pytest.raises(TypeError):
+        load_attributes()["height"] = load_attributes()["gender"]
+
+
+@pytest.mark.parametrize("text", ["5", "- height", "height: 5", "height: {label: Height}", "height: {classes: {}}",
+                                  "height: {label: Height, classes: {a: {label: A}}}", "height: {classes: [a, b]}",
+                                  "height: {label: H, classes: {a: {label: A, colour: red, size: 3}}}", ""])
+def test_a_file_of_anything_else_says_how_attributes_are_written(tmp_path, text):
+    path = tmp_path / "attributes.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(AttributesError, match="attributes.yaml holds no attributes: write each as name:"):
+        load_attributes(path)
 
 
 def test_the_published_factors_of_the_shipped_attributes():
@@ -36,7 +69,7 @@ def test_the_published_factors_of_the_shipped_attributes():
     ("classes: {a: {label: A, colour: '#000000'}}", "height has 1 classes")])
 def test_an_attribute_that_cannot_be_used(tmp_path, entry, says):
     path = tmp_path / "attributes.yaml"
-    path.write_text(f"height:\n  label: Height\n  {entry}\n")
+    path.write_text(f"height:\n  label: Height\n  {entry}\n", encoding="utf-8")
     with pytest.raises(AttributesError, match=says):
         load_attributes(path)
 

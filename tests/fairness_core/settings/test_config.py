@@ -28,7 +28,7 @@ def test_round_trip(tmp_path, config):
 
 def test_a_saved_config_is_plain_yaml(tmp_path):
     FULL.save(tmp_path / "config.yaml")
-    data = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    data = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
     assert data["learning_rate"] == 5e-05 and data["prompts"] == list(FULL.prompts)
 
 
@@ -106,6 +106,6 @@ def test_limits_that_are_allowed():
     ("learning_rate: 2e-3", "write 0.002 and not 2e-3")])
 def test_a_file_that_cannot_be_used(tmp_path, text, says):
     path = tmp_path / "config.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=says):
         load_config(path)

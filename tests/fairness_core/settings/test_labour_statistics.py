@@ -14,7 +14,7 @@ FILE = {"sources": {"survey": SOURCE}, "occupations": {"baker": ROW}}
 
 def write(folder, data: object):
     path = folder / "statistics.yaml"
-    path.write_text(yaml.safe_dump(data))
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
 
 

@@ -17,7 +17,7 @@ PRESET = {"label": "Short", "description": "A look.", "measured_seconds_per_step
 
 def write(folder, name: str, data: object):
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(data))
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
 
 
@@ -33,7 +33,7 @@ def test_presets_come_shortest_first(tmp_path):
     write(tmp_path, "b", PRESET)
     write(tmp_path, "c", PRESET | {"measured_seconds_per_step": 1.0, "config": {"steps": 20}})
     write(tmp_path, "0", {k: v for k, v in PRESET.items() if k != "measured_seconds_per_step"} | {"kind": "experiment"})
-    (tmp_path / "notes.txt").write_text("not a preset")
+    (tmp_path / "notes.txt").write_text("not a preset", encoding="utf-8")
     assert [p.name for p in load_presets(tmp_path)] == ["c", "b", "a", "0"]
     assert load_presets(tmp_path / "absent") == []
 
@@ -44,7 +44,14 @@ def test_presets_come_shortest_first(tmp_path):
     (PRESET | {"config": None}, "Settings must be"),
     (PRESET | {"kind": "quick"}, "kind 'quick': choose length or experiment"),
     (PRESET | {"measured_seconds_per_step": None}, "a length is offered with its time"),
-    (PRESET | {"prompts": []}, "unknown part 'prompts'"),
+    (PRESET | {"prompts": []}, "unknown part 'prompts'"), (PRESET | {3: 4}, "unknown part 3"),
+    (5, "not 5"), (["label", "description", "config"], "not ..label"), (PRESET | {"config": 5}, "Settings must be"),
+    (PRESET | {"label": 5}, "label is 5: it must be text"), (PRESET | {"kind": ["length"]}, "kind"),
+    (PRESET | {"measured_seconds_per_step": "long"}, "seconds_per_step is 'long': it must be a number"),
+    (PRESET | {"measured_seconds_per_step": -1}, "must be above 0"),
+    (PRESET | {"concepts": {"file": 5, "groups": []}}, "concepts: write {file:"),
+    (PRESET | {"concepts": {"file": "concepts.yaml", "groups": "sports"}}, "concepts: write {file:"),
+    (PRESET | {"concepts": {"file": "concepts.yaml", "groups": [["sports"]]}}, "no group"),
     (PRESET | {"concepts": ["occupations"]}, "concepts: write {file:"), (PRESET | {"kept": ["a man"]}, "kept: write {file:"),
     (PRESET | {"concepts": {"file": "none.yaml", "groups": []}}, "no none.yaml in assets/prompts"),
     (PRESET | {"concepts": {"file": "../../models.yaml", "groups": []}}, "no models.yaml in assets/prompts"),

@@ -53,6 +53,6 @@ def test_free_text_is_one_prompt_a_line():
     ("template: hello\ngroups: {x: {train: [a], held_out: []}}", "must hold {a_concept}")])
 def test_bad_concept_files_are_refused(tmp_path, text, message):
     path = tmp_path / "concepts.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ConceptsError, match=message):
         load_concepts(path)

@@ -440,13 +440,13 @@ def test_resuming_where_nothing_was_saved_starts_at_the_beginning(tmp_path):
 @pytest.mark.parametrize("changes", [{"lora_rank": 5}, {"lora_alpha": 8.0}, {"tune": "unet"}, {"lora_targets": ("mlp",)}])
 def test_a_checkpoint_of_other_settings_is_refused_and_the_runs_own_settings_stay(tmp_path, changes):
     run(tmp_path, replace(CONFIG, steps=2))
-    kept = (tmp_path / "config.yaml").read_text()
+    kept = (tmp_path / "config.yaml").read_text(encoding="utf-8")
     model = tiny_model()
     before = {"text_encoder": weights_of(model.text_encoder)}
     events = finetune(model, replace(CONFIG, **changes), tmp_path, resume=True)
     with pytest.raises(CheckpointError, match=f"{next(iter(changes))}.*the run's own settings"):
         next(events)
-    assert (tmp_path / "config.yaml").read_text() == kept
+    assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == kept
     assert_untouched(model, before)
 
 
