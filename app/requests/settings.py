@@ -1,5 +1,6 @@
 """Values on the page <-> what a job is asked for. Bad input raises a UserError."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from fairness_core.settings.labour_statistics import labour_targets, load_labour
 from fairness_core.settings.prompts import ConceptGroup, concept_of, load_concepts, parse_prompts, prompt_for
 
 MOST_WORDS, MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 60, 200, 256, 20_000
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # what programs make of broken text; no file can hold it
 SHOWN_TO = 2e-6  # the page shows percents with four decimals
 COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
 WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
@@ -114,6 +116,8 @@ def checked_prompts(prompts: Sequence[str]) -> tuple[str, ...]:
     if len(prompts) > MOST_PROMPTS:
         raise InputError(f"{len(prompts)} prompts are too many: use at most {MOST_PROMPTS}.")
     for prompt in prompts:
+        if HALF_CHARACTER.search(prompt):
+            raise InputError(f"The prompt {prompt[:40]!r} holds half a character: type it again.")
         if (n := len(prompt.split())) > MOST_WORDS:
             raise InputError(f"The prompt “{prompt[:40]}…” has {n} words: shorten it, the model reads "
                              f"about {MOST_WORDS}.")

@@ -50,7 +50,7 @@ def add_train(train: argparse.ArgumentParser) -> None:
 
 def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     add_measured(evaluate)
-    evaluate.add_argument("--prompts", nargs="+", default=["held-out"], metavar="PROMPT",
+    evaluate.add_argument("--prompts", type=typed_text, nargs="+", default=["held-out"], metavar="PROMPT",
                           help='trained, held-out, all, or prompts of your own (default: held-out)')
     evaluate.add_argument("--guidance", type=guidance, nargs="+",
                           help="guidance scales to measure (default: that of the settings)")
@@ -65,14 +65,14 @@ def add_check(check: argparse.ArgumentParser) -> None:
 def add_generate(generate: argparse.ArgumentParser) -> None:
     add_config(generate, required=True)
     add_adapter(generate)
-    generate.add_argument("--prompt", nargs="+", required=True, help="what to paint")
+    generate.add_argument("--prompt", type=typed_text, nargs="+", required=True, help="what to paint")
     generate.add_argument("--images", type=count, default=8, help="images a prompt (default: 8)")
     generate.add_argument("--out", type=Path, required=True, help="folder of the images")
 
 
 def add_config(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--config", type=Path, required=required, help=CONFIG)
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE",
+    parser.add_argument("--set", type=typed_text, nargs="+", default=[], metavar="NAME=VALUE",
                         help="settings to change: learning_rate=0.001 losses.face=0.1")
     parser.add_argument("--memory", nargs="+", default=[], metavar="NAME=VALUE",
                         help="where GPU memory is short: images_at_once=1 gradient_checkpointing=true "
@@ -89,6 +89,14 @@ def add_measured(parser: argparse.ArgumentParser) -> None:
 def add_adapter(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", type=Path, help="an adapter's safetensors file (default: the model as it is)")
     parser.add_argument("--strength", type=strength, default=1.0, help="of the adapter, 0 to 1.5 (default: 1)")
+
+
+def typed_text(text: str) -> str:
+    """What was typed as UTF-8, where Python took the terminal for one that knows ASCII only."""
+    try:
+        return text if text.isascii() else text.encode(errors="surrogateescape").decode()
+    except UnicodeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no text in UTF-8") from None
 
 
 def count(text: str) -> int:
