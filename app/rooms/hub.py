@@ -8,7 +8,6 @@ from app.jobs.files import Failure, JobView
 from app.page import Page, Updates, Values
 from app.rooms.desk import Desk
 from app.text import plain
-from fairness_core import runs
 
 
 class HubPart:
@@ -36,8 +35,8 @@ class HubPart:
     def push(self, values: Values) -> Updates:
         """Whatever comes of it, the token leaves the page."""
         try:
-            address = runs.push(runs.RunFolder(self.desk.runner.view(values["run"]).folder), values["hub_name"],
-                                values["hub_token"], bool(values["hub_private"]))
+            address = self.desk.runner.publish(values["run"], values["hub_name"], values["hub_token"],
+                                               bool(values["hub_private"]))
         except (ValueError, OSError) as error:
             return {"hub_token": "", "hub_note": banner(Failure(str(error), "Nothing was changed here."))}
         link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'
