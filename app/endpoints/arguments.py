@@ -51,7 +51,7 @@ JobId = takes(str, "the id of a job, as /finetune, /compare and /audit answer it
 SourceId = takes(str, 'the id of a finetune, as /finetune answers it, or "" for the model as it is', max_length=LONGEST_NAME)
 Step = number(int, "a whole number: a step, 0 for all of them, or -1 for none", ge=-1)
 Images = number(int, f"a whole number from 1 to {MOST_IMAGES}", ge=1, le=MOST_IMAGES)
-UnusedImages = number(int, f"a whole number from 1 to {MOST_IMAGES}", ge=0, le=MOST_IMAGES)  # 0 where none are painted
+ImagesOrNone = number(int, f"a whole number from 1 to {MOST_IMAGES}", ge=0, le=MOST_IMAGES)  # 0 where none are painted
 Strength = number(float, "a number from 0 to 1.5", ge=0, le=1.5)
 Tolerance = number(float, "a share of faces above 0 and below 1, such as 0.1", gt=0, lt=1)
 Wait = number(int, f"a whole number of seconds from 0 to {LONGEST_WAIT}", ge=0, le=LONGEST_WAIT)
@@ -85,8 +85,8 @@ def read(taken: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         name = error.errors(include_url=False, include_context=False)[0]["loc"][0]
         words = taken.model_fields[name].description
-        told = f"is {shown(given[name])}: it" if name in given else "is missing: it"
-        raise InputError(f"“{name}” {told} takes {words}.") from error
+        found = shown(given[name]) if name in given else "missing"
+        raise InputError(f"“{name}” is {found}: it takes {words}.") from error
 
 
 def shown(value: Any) -> str:
@@ -101,11 +101,16 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise gr.Error(str(error)) from error
+        raise told(str(error)) from error
     except OSError as error:
         log.exception("an endpoint could not read or write")
-        raise gr.Error(f"A file of the server could not be read or written ({error.strerror or 'no reason is known'}): try "
-                       "again later.") from error
+        raise told(f"A file of the server could not be read or written ({error.strerror or 'no reason is known'}): try again "
+                   "later.") from error
     except Exception as error:
         log.exception("an endpoint failed")
-        raise gr.Error(UNEXPECTED) from error
+        raise told(UNEXPECTED) from error
+
+
+def told(words: str) -> gr.Error:
+    """What reaches the client; gradio need not print it as well."""
+    return gr.Error(words, print_exception=False)

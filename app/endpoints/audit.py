@@ -2,8 +2,8 @@
 
 import json
 
-from app.endpoints.arguments import (Format, JobId, Model, Prompts, Seed, SourceId, Strength, Targets, Tolerance,
-                                     UnusedImages, Wait, endpoint)
+from app.endpoints.arguments import (Format, ImagesOrNone, JobId, Model, Prompts, Seed, SourceId, Strength, Targets,
+                                     Tolerance, Wait, endpoint)
 from app.endpoints.asking import compare_request, finished, results
 from app.html import render
 from app.jobs.files import JobError, JobView
@@ -24,7 +24,7 @@ class AuditEndpoints:
         self.runner, self.desk = runner, desk
 
     @endpoint
-    async def audit(self, prompts: Prompts, targets: Targets = {}, tolerance: Tolerance = 0.1, images: UnusedImages = 32,
+    async def audit(self, prompts: Prompts, targets: Targets = {}, tolerance: Tolerance = 0.1, images: ImagesOrNone = 32,
                     seed: Seed = 0, job_id: SourceId = "", model: Model = "mini", strength: Strength = 1.0,
                     wait_seconds: Wait = 600) -> dict:
         """Judges whether a model keeps to a target: pass, fail or cannot tell, per prompt and overall.
