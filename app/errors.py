@@ -19,7 +19,10 @@ def readable_errors() -> Iterator[None]:
         yield
     except gr.Error:
         raise
-    except (UserError, OSError) as error:
+    except UserError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    except OSError as error:
+        log.exception("A file of the server could not be read or written")
         raise gr.Error(words_for(error), print_exception=False) from error
     except Exception as error:
         log.exception("A bug, which people were told of in one sentence")

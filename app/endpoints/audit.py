@@ -1,9 +1,8 @@
 """The endpoints that judge and hand on: /audit and /report."""
 
-import gradio as gr
-
+from app.endpoints.arguments import (Format, ImagesOrNone, JobId, Model, Prompts, Seed, SourceId, Strength, Targets,
+                                     Tolerance, Wait, endpoint)
 from app.endpoints.asking import compare_request, finished, results
-from app.errors import readable_errors
 from app.html import render
 from app.jobs.files import JobError, JobView
 from app.jobs.runner import JobRunner
@@ -19,11 +18,14 @@ from fairness_core.strict_json import to_json
 FORMATS = ("json", "csv", "html", "card")
 
 
-def add_audit_endpoints(runner: JobRunner, desk: Desk) -> None:
-    """Adds /audit and /report to the Blocks being built."""
+class AuditEndpoints:
+    def __init__(self, runner: JobRunner, desk: Desk):
+        self.runner, self.desk = runner, desk
 
-    async def audit(prompts: list[str], targets: dict = {}, tolerance: float = 0.1, images: int = 32, seed: int = 0,
-                    job_id: str = "", model: str = "mini", strength: float = 1.0, wait_seconds: int = 600) -> dict:
+    @endpoint
+    async def audit(self, prompts: Prompts, targets: Targets = {}, tolerance: Tolerance = 0.1, images: ImagesOrNone = 32,
+                    seed: Seed = 0, job_id: SourceId = "", model: Model = "mini", strength: Strength = 1.0,
+                    wait_seconds: Wait = 600) -> dict:
         """Judges whether a model keeps to a target: pass, fail or cannot tell, per prompt and overall.
 
         Args:
@@ -40,18 +42,18 @@ def add_audit_endpoints(runner: JobRunner, desk: Desk) -> None:
         Returns:
             job_id, state and audit: status, the rule by which it was decided, and per attribute (and their joint classes) the status, the mean distance to the target with its interval and floor, how many more images would tell, and the same for every prompt with frequencies and Wilson intervals.
         """
-        with readable_errors():
-            if prompts:
-                asked = compare_request(runner, desk, prompts, images, seed, job_id, model, strength)
-                target = target_of(targets, runner.view(job_id) if job_id else None)
-                view = await finished(runner, asked, wait_seconds)
-            else:
-                view = compared(job_id)
-                target = target_of(targets, view)
-            told = {} if view.is_active else audit_images([c.tuned for c in view.comparisons], target, float(tolerance))
-            return render.status_record(view) | {"audit": told and told.to_plain()}
+        if prompts:
+            asked = compare_request(self.runner, self.desk, prompts, images, seed, job_id, model, strength)
+            target = target_of(targets, self.runner.view(job_id) if job_id else None)
+            view = await finished(self.runner, asked, wait_seconds)
+        else:
+            view = self.compared(job_id)
+            target = target_of(targets, view)
+        told = {} if view.is_active else audit_images([c.tuned for c in view.comparisons], target, tolerance)
+        return render.status_record(view) | {"audit": told and told.to_plain()}
 
-    def report(job_id: str, format: str = "json") -> str:
+    @endpoint
+    def report(self, job_id: JobId, format: Format = "json") -> str:
         """What a run or comparison found, as the text of a file to keep.
 
         Args:
@@ -61,31 +63,27 @@ def add_audit_endpoints(runner: JobRunner, desk: Desk) -> None:
         Returns:
             The text of the file.
         """
-        with readable_errors():
-            if format not in FORMATS:
-                raise settings.InputError(f"Unknown format {format!r}: choose among {', '.join(FORMATS)}.")
-            view = compared(job_id)
-            config, comparisons = view.request.config, list(view.comparisons)
-            about = runs.read_about(runs.RunFolder(view.folder))
-            match format:
-                case "json":
-                    return to_json({"job_id": job_id, "images": view.request.images} | results(view))
-                case "csv":
-                    return to_csv(metrics_table(comparisons, config.target(), config.own_targets()))
-                case "html":
-                    return to_html(config, list(view.steps), comparisons, about)
-                case "card":
-                    return model_card(config, metrics_table(comparisons, config.target(), config.own_targets()), about)
+        if format not in FORMATS:
+            raise settings.InputError(f"Unknown format {format!r}: choose among {', '.join(FORMATS)}.")
+        view = self.compared(job_id)
+        config, comparisons = view.request.config, list(view.comparisons)
+        about = runs.read_about(runs.RunFolder(view.folder))
+        match format:
+            case "json":
+                return to_json({"job_id": job_id, "images": view.request.images} | results(view))
+            case "csv":
+                return to_csv(metrics_table(comparisons, config.target(), config.own_targets()))
+            case "html":
+                return to_html(config, list(view.steps), comparisons, about)
+            case "card":
+                return model_card(config, metrics_table(comparisons, config.target(), config.own_targets()), about)
 
-    def compared(job_id: str) -> JobView:
+    def compared(self, job_id: str) -> JobView:
         """A job whose images can be judged. Raises JobError."""
-        view = runner.view(job_id)
+        view = self.runner.view(job_id)
         if not view.comparisons:
             raise JobError(f"Job {job_id} has compared nothing yet: name prompts, or wait until it has.")
         return view
-
-    for endpoint in (audit, report):
-        gr.api(endpoint, concurrency_limit=50)
 
 
 def target_of(targets: dict, view: JobView | None) -> TargetDistribution:

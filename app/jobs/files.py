@@ -127,7 +127,7 @@ class HistoryLine:
 
 @dataclass
 class Job:
-    """A job in the queue or at work. Written by the worker alone, but for `stop` and `keep`.
+    """A job in the queue or at work. Written by the worker alone, but for `stop` and what is asked to be kept.
 
     keep: names under which the next checkpoint is kept.
     visitor: the context of who asked, in which the job runs: a hosted GPU is lent to that visitor.
@@ -146,6 +146,20 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
     keep: list[str] = field(default_factory=list)
     visitor: Context = field(default_factory=copy_context)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ask_to_keep(self, name: str) -> bool:
+        """Whether the next checkpoint will be kept under the name: only while the finetune is at work."""
+        with self.lock:
+            if self.phase == FINETUNING:
+                self.keep.append(name)
+            return self.phase == FINETUNING
+
+    def end_finetune(self) -> None:
+        """Stop ended it if it came; from here on it is about the comparison."""
+        with self.lock:
+            self.phase = COMPARING
+            self.stop.clear()
 
     def view(self, position: int = 0) -> JobView:
         return view_of(self.job_id, self.request, self.state, self.created, self.folder, self.events,

@@ -25,12 +25,12 @@ def lab_settings(request: JobRequest) -> LabSettings:
                        lora_rank=config.lora_rank, seed=request.seed)
 
 
-def run_lab(lab: Callable[..., Iterator[Point]], model: Any, job: Job) -> None:
+def run_lab(lab: Callable[..., Iterator[Point]], model: Any, job: Job, should_stop: Callable[[], bool]) -> None:
     """Writes every point to the job's folder; stops after the current one."""
     path = job.folder.path / POINTS_FILE
     path.unlink(missing_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        for point in lab(model, lab_settings(job.request), job.stop.is_set):
+        for point in lab(model, lab_settings(job.request), should_stop):
             file.write(to_json(point_data(point)) + "\n")
             file.flush()
 

@@ -8,18 +8,22 @@ import logging
 import shutil
 import threading
 from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from app.engine import Engine
 from app.jobs.adapter_entries import bring_adapter, checked_name, keep_checkpoint
-from app.jobs.files import (CANCELLED, FINETUNING, INTERRUPTED, LOADING, RUNNING, HistoryLine, Job, JobError,
-                            JobRequest, JobView, now, save_state)
+from app.jobs.correcting import correct
+from app.jobs.files import (CANCELLED, INTERRUPTED, LOADING, RUNNING, HistoryLine, Job, JobError, JobRequest, JobView,
+                            now, save_state)
 from app.jobs.log import write_log
 from app.jobs.store import JobStore
 from app.jobs.visitors import Visitors
 from app.jobs.work import Work, adapter_of
 from fairness_core import runs
+from fairness_core.runs.corrections import Correction
 
 MOST_QUEUED = 50
 log = logging.getLogger(__name__)
@@ -30,17 +34,21 @@ class JobRunner:
 
     runs_root: where run folders are made; recorded_root: finished runs that ship with the app, read only; visitors:
     what each may ask for. Whatever is asked raises LimitError, a JobError, where that is too much.
+
+    Whoever has a run's id may look at it and compare with its adapter or images in a run of their own. What changes a
+    run goes through `changing`.
     """
 
     def __init__(self, engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None):
         self.visitors, self.runs_root = visitors or Visitors(), runs_root
         self.engine = replace(engine, find_model=None) if self.visitors.limits else engine
         self.store = JobStore(runs_root, recorded_root)
-        self.work = Work(self.engine, runs_root, self.view, self.visitors.note)
+        self.closing = threading.Event()
+        self.work = Work(self.engine, runs_root, self.view, self.visitors.note, self.closing)
+        self.acting = threading.Lock()
         self.changed = threading.Condition()
         self.queue: deque[Job] = deque()
         self.live: dict[str, Job] = {}
-        self.closed = False
         self.interrupted = self.store.mark_interrupted()
         self.thread = threading.Thread(target=self.work_off, name="jobs", daemon=True)
         self.thread.start()
@@ -55,17 +63,6 @@ class JobRunner:
         self.enqueue(Job(job_id, request, now(), runs.run_path(self.runs_root, job_id)))
         return job_id
 
-    def go_on(self, job_id: str, more_steps: int = 0) -> str:
-        """Queues a finetune again from its last checkpoint, with `more_steps` added. Raises JobError."""
-        view = self.view(job_id)
-        if not (view.can_extend if more_steps else view.can_resume):
-            raise JobError(f"Run {job_id} is {view.state}: there is nothing to continue.")
-        config = replace(view.request.config, steps=view.total_steps + more_steps)
-        folder = runs.run_path(self.runs_root, job_id)
-        self.enqueue(Job(job_id, replace(view.request, config=config), view.created, folder, resume=True,
-                         events=runs.read_events(folder), comparisons=list(view.comparisons)))
-        return job_id
-
     def bring(self, path: Path, request: JobRequest) -> str:
         """Queues the comparison of someone's adapter file and returns its id. Raises AdapterError, JobError."""
         folder = bring_adapter(self.runs_root, path, request.config)
@@ -76,46 +73,79 @@ class JobRunner:
             raise
         return folder.path.name
 
+    # ------------------------------------------------------------ changing a run
+
+    @contextmanager
+    def changing(self, job_id: str) -> Iterator[JobView]:
+        """The one gate of all that changes a run: it is for who started it, and one act comes after the other.
+
+        Yields the run as it is. Raises JobError for one that is unknown or recorded, LimitError for someone else's.
+        """
+        with self.acting:
+            view = self.view(job_id)
+            if view.recorded:
+                raise JobError("A recorded run ships with the app and stays as it is: press “Paint again” for a comparison "
+                               "of your own, or Start for a run of your own.")
+            self.visitors.check_own(job_id)
+            yield view
+
+    def go_on(self, job_id: str, more_steps: int = 0) -> str:
+        """Queues a finetune again from its last checkpoint, with `more_steps` added. Raises JobError."""
+        with self.changing(job_id) as view:
+            if not (view.can_extend if more_steps else view.can_resume):
+                raise JobError(f"Run {job_id} is {view.state}: there is nothing to continue.")
+            config = replace(view.request.config, steps=view.total_steps + more_steps)
+            folder = runs.run_path(self.runs_root, job_id)
+            self.enqueue(Job(job_id, replace(view.request, config=config), view.created, folder, resume=True,
+                             events=runs.read_events(folder), comparisons=list(view.comparisons)))
+        return job_id
+
     def keep(self, job_id: str, name: str) -> None:
         """Keeps the averaged adapter under a name: of the step at work, or of a finetune that is over.
 
         Raises JobError for a name that cannot be used, or a run without an adapter.
         """
         name = checked_name(name)
-        self.visitors.check_own(job_id)
-        with self.changed:
+        with self.changing(job_id):
             job = self.live.get(job_id)
-            if job and job.phase == FINETUNING:
-                job.keep.append(name)
+            if job and job.ask_to_keep(name):
                 return
-        view = self.view(job_id)
-        if view.adapter is None:
-            raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
-        self.visitors.note(keep_checkpoint(self.runs_root, runs.RunFolder(view.folder), view.request, view.step, name))
+            view = self.view(job_id)  # anew: its finetune may have come to its end just now
+            if view.adapter is None:
+                raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
+            folder = runs.RunFolder(view.folder)
+            self.visitors.note(keep_checkpoint(self.runs_root, folder, view.request, view.step, name))
+
+    def correct(self, job_id: str, corrections: Sequence[Correction]) -> None:
+        """Puts these corrections of a comparison in the place of earlier ones. Raises JobError, CorrectionError."""
+        with self.changing(job_id) as view:
+            correct(view, corrections)
+
+    def publish(self, job_id: str, name: str, token: str, private: bool) -> str:
+        """The address of the run on the Hugging Face hub, where it is put. Raises JobError, RunError, HubError."""
+        with self.changing(job_id) as view:
+            folder = runs.RunFolder(view.folder)
+        return runs.push(folder, name, token, private)  # takes long, and must not keep others from their runs
 
     def delete(self, job_id: str) -> None:
         """Removes a run that is over, with everything in its folder. Raises JobError."""
-        with self.changed:
-            if job_id in self.live:
+        with self.changing(job_id) as view:
+            if job_id in self.live:  # nothing brings it back meanwhile: that would be another act
                 raise JobError(f"Run {job_id} is waiting or running: stop it first.")
-        view = self.view(job_id)
-        if view.recorded:
-            raise JobError("The recorded run ships with the app and is not deleted.")
-        self.visitors.check_own(job_id)
-        shutil.rmtree(view.folder)
+            shutil.rmtree(view.folder)
+            self.visitors.forget(job_id)
 
     def stop(self, job_id: str) -> None:
         """Cancels a queued job; a running one stops after its current step and keeps what it learned."""
-        with self.changed:
+        with self.changing(job_id), self.changed:
             job = self.live.get(job_id)
-            if job is None:
-                self.view(job_id)
-                return
-            self.visitors.check_own(job_id)
-            job.stop.set()
+            if job:
+                job.stop.set()
             if job in self.queue:
                 self.queue.remove(job)
                 self.retire(job, CANCELLED)
+
+    # ------------------------------------------------------------ looking
 
     def view(self, job_id: str) -> JobView:
         """The job as it is now. Raises JobError for an id that is malformed or unknown."""
@@ -145,9 +175,7 @@ class JobRunner:
     def close(self) -> None:
         """Stops the worker after its current step; for tests and a clean shutdown."""
         with self.changed:
-            self.closed = True
-            for job in self.live.values():
-                job.stop.set()
+            self.closing.set()
             self.changed.notify_all()
         self.thread.join(timeout=10)
 
@@ -170,8 +198,8 @@ class JobRunner:
         """What the thread does until the runner is closed."""
         while True:
             with self.changed:
-                self.changed.wait_for(lambda: self.queue or self.closed)
-                if self.closed:
+                self.changed.wait_for(lambda: self.queue or self.closing.is_set())
+                if self.closing.is_set():
                     return
                 job = self.queue.popleft()
                 job.state, job.phase = RUNNING, LOADING

@@ -15,10 +15,9 @@ from app.jobs.limits import OWN, Cost, LimitError, Limits, check_sizes, cost
 
 @dataclass(frozen=True)
 class Asked:
-    """One job of one visitor. at: time.monotonic() seconds."""
+    """What one job of one visitor costs. at: time.monotonic() seconds."""
 
     visitor: str
-    job_id: str
     cost: Cost
     at: float
 
@@ -33,27 +32,40 @@ class Visitors:
     def __init__(self, limits: Limits | None = None):
         self.limits = limits
         self.lock = threading.Lock()
-        self.asked: list[Asked] = []
+        self.asked: list[Asked] = []  # within the last `minutes`
+        self.owners: dict[str, str] = {}  # who asked first for each run, until it is deleted
 
     def admit(self, job: Job, live: Collection[str]) -> None:
-        """Notes the job as the visitor's. live: ids of the jobs that wait or run. Raises LimitError."""
+        """Notes the job as the visitor's; one that goes on stays whose it was. live: ids of the jobs that wait or run.
+
+        Raises LimitError.
+        """
         visitor = current_visitor()
         if self.limits is None or not visitor:
             return
         check_sizes(self.limits, job.request)
         wanted = cost(job.request, done=job.view().step if job.resume else 0)
         with self.lock:
+            self.asked = [a for a in self.asked if a.at > self.window()]
             self.check_queue(visitor, live)
             self.check_spent(visitor, wanted)
-            self.asked.append(Asked(visitor, job.job_id, wanted, time.monotonic()))
+            self.asked.append(Asked(visitor, wanted, time.monotonic()))
+            if not job.resume:
+                self.owners[job.job_id] = visitor
 
     def note(self, job_id: str) -> None:
         """A run that was made for who asks now, at no cost: a checkpoint that is kept."""
+        if self.limits is not None and (visitor := current_visitor()):
+            with self.lock:
+                self.owners[job_id] = visitor
+
+    def forget(self, job_id: str) -> None:
+        """A run that was deleted is nobody's; what it cost still counts."""
         with self.lock:
-            self.asked.append(Asked(current_visitor(), job_id, Cost(), time.monotonic()))
+            self.owners.pop(job_id, None)
 
     def check_queue(self, visitor: str, live: Collection[str]) -> None:
-        own = {a.job_id for a in self.asked if a.visitor == visitor} & set(live)
+        own = [job_id for job_id in live if self.owners.get(job_id) == visitor]
         if len(own) >= self.limits.jobs:
             raise LimitError(f"{len(own)} of your runs are waiting or running: this Space is shared, and a visitor may "
                              f"have {self.limits.jobs} at a time. Stop one, or wait. {OWN}")
@@ -71,14 +83,18 @@ class Visitors:
 
     def spent(self, visitor: str) -> Cost:
         """What the visitor asked for within the last `minutes`."""
-        since = time.monotonic() - 60 * self.limits.minutes
-        recent = [a.cost for a in self.asked if a.visitor == visitor and a.at > since]
+        recent = [a.cost for a in self.asked if a.visitor == visitor and a.at > self.window()]
         return Cost(sum(c.steps for c in recent), sum(c.images for c in recent))
+
+    def window(self) -> float:
+        """Since when what was asked for counts, in time.monotonic() seconds."""
+        return time.monotonic() - 60 * self.limits.minutes
 
     def check_own(self, job_id: str) -> None:
         """Raises LimitError for a run that someone else asked for."""
         if not self.owns(job_id):
-            raise LimitError(f"Run {job_id} is not yours: on a shared Space, only who started it can change it.")
+            raise LimitError(f"Run {job_id} is not yours: on a shared Space, only who started it can change it, and only "
+                             "until the Space restarts. Start a run of your own.")
 
     def owns(self, job_id: str) -> bool:
         """Whether the run may be listed to and changed by who asks now."""
@@ -86,7 +102,7 @@ class Visitors:
         if self.limits is None or not visitor:
             return True
         with self.lock:
-            return any((a.visitor, a.job_id) == (visitor, job_id) for a in self.asked)
+            return self.owners.get(job_id) == visitor
 
     def words(self) -> str:
         """The limits, and what is left of them to who asks now; empty where there are none."""

@@ -1,5 +1,6 @@
 """What the worker does with one job: load the model, finetune, compare; written to the job's folder as it goes."""
 
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from typing import Any
 from app.engine import Engine
 from app.jobs.adapter_entries import keep_checkpoint
 from app.jobs.comparing import painted
-from app.jobs.files import (ADAPTER, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, STOPPED, Job, JobError, JobView,
-                            save_state, tell_about)
+from app.jobs.files import (ADAPTER, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, INTERRUPTED, STOPPED, Job,
+                            JobError, JobView, save_state, tell_about)
 from app.jobs.lab import LAB, run_lab
 from app.jobs.log import describe, explain, write_log
 from fairness_core import runs
@@ -22,11 +23,13 @@ from fairness_core.runs.corrections import load_corrections, save_corrections
 class Work:
     """Does jobs one after the other. view: any job's view by its id; the model is kept from job to job.
 
-    note: told the id of every checkpoint that is kept, in the context of who asked for it.
+    note: told the id of every checkpoint that is kept, in the context of who asked for it. closing: set when the server
+    is closed, which ends whatever is at work.
     """
 
-    def __init__(self, engine: Engine, runs_root: Path, view: Callable[[str], JobView], note: Callable[[str], None]):
-        self.engine, self.runs_root, self.view, self.note = engine, runs_root, view, note
+    def __init__(self, engine: Engine, runs_root: Path, view: Callable[[str], JobView], note: Callable[[str], None],
+                 closing: threading.Event):
+        self.engine, self.runs_root, self.view, self.note, self.closing = engine, runs_root, view, note, closing
         self.model: tuple[str, Any] | None = None
 
     def attempt(self, job: Job) -> str:
@@ -43,24 +46,38 @@ class Work:
         request = job.request
         model = self.load(request.config.model)
         stopped = False
-        if request.kind == LAB:
-            run_lab(self.engine.lab, model, job)
-            return STOPPED if job.stop.is_set() else FINISHED
         if request.kind == FINETUNE:
             started = time.monotonic()
             stopped = self.finetune(job, model)
             tell_about(job, time.monotonic() - started)
-            job.stop.clear()  # Stop ended the finetune; what was learned is still compared, unless Stop comes again
-        self.compare(job, model)
+        if request.kind == LAB:
+            run_lab(self.engine.lab, model, job, self.should_stop(job))
+        else:
+            self.compare(job, model)
         if request.kind == FINETUNE:
             runs.bundle(job.folder)
+        if self.closing.is_set():
+            return INTERRUPTED  # so that it can be continued, be it for its comparison alone
         return STOPPED if stopped or job.stop.is_set() else FINISHED
 
+    def should_stop(self, job: Job) -> Callable[[], bool]:
+        """Stop was pressed, or the server is being closed. Stop ends the finetune, and what was learned is compared."""
+        return lambda: job.stop.is_set() or self.closing.is_set()
+
     def finetune(self, job: Job, model: Any) -> bool:
-        """Trains and records every event. Returns whether it was stopped before its last step."""
+        """Trains, and keeps what was asked to be kept. Returns whether it was stopped before its last step."""
+        job.folder.archive.unlink(missing_ok=True)  # of the run before its added steps
         job.phase = FINETUNING
+        try:
+            return self.train(job, model)
+        finally:
+            job.end_finetune()  # who asks to keep something from here on is given what is there
+            self.keep_the_rest(job)
+
+    def train(self, job: Job, model: Any) -> bool:
+        """Records every event. Returns whether it was stopped before its last step."""
         stopped = False
-        for event in self.engine.finetune(model, job.request.config, job.folder.path, should_stop=job.stop.is_set,
+        for event in self.engine.finetune(model, job.request.config, job.folder.path, should_stop=self.should_stop(job),
                                           resume=job.resume, should_save=lambda: bool(job.keep)):
             runs.append_event(job.folder, event)
             job.events.append(event)
@@ -77,7 +94,7 @@ class Work:
             adapter_of(self.view(request.source)) if request.source else None)
         job.comparisons = earlier = self.earlier_images(job)
         runs.save_comparisons(job.folder, earlier)
-        for prompt, comparisons in painted(self.engine, model, request, adapter, earlier, job.stop.is_set):
+        for prompt, comparisons in painted(self.engine, model, request, adapter, earlier, self.should_stop(job)):
             job.comparisons = comparisons
             runs.save_comparisons(job.folder, comparisons)
             write_log(job, f"compared {prompt!r}")
@@ -95,6 +112,14 @@ class Work:
         """What was asked to be kept while the step was at work."""
         while job.keep:
             self.note(keep_checkpoint(self.runs_root, job.folder, job.request, step, job.keep.pop(0)))
+
+    def keep_the_rest(self, job: Job) -> None:
+        """What was asked to be kept after the last save of a finetune that is over, or broke off."""
+        saved = [event.step for event in job.events if isinstance(event, Saved | Finished)]
+        if saved:
+            self.keep_asked(job, saved[-1])
+        for name in job.keep:
+            write_log(job, f"“{name}” could not be kept: nothing was learned yet")
 
     def load(self, name: str) -> Any:
         """The model, kept from job to job."""

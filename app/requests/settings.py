@@ -136,7 +136,10 @@ def usable_model(name: str, engine: Engine) -> str:
     entries = {entry.name: entry for entry in engine.available_models()}
     if name not in entries and engine.find_model is None:
         raise InputError(f"Unknown model {name!r}: choose among {', '.join(entries)}.")
-    entry = entries.get(name) or engine.find_model(str(name or "").strip())
+    try:
+        entry = entries.get(name) or engine.find_model(str(name or "").strip())
+    except (OSError, RuntimeError) as error:  # no folder can have this name, or it is in the home of nobody here
+        raise InputError(f"Unknown model {name!r}: choose among {', '.join(entries)}.") from error
     if entry.unavailable:
         raise InputError(f"{entry.label} cannot be used here: {entry.unavailable}")
     return entry.name

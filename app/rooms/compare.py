@@ -10,7 +10,7 @@ from app.jobs.files import JobView
 from app.page import Page, Piece, Values, title
 from app.rooms import compare_figures
 from app.rooms.desk import Desk
-from app.rooms.downloads import download
+from app.rooms.downloads import download_piece
 from app.rooms.more import MorePart
 from app.rooms.pair import PairPart
 from app.theme import ENLARGE
@@ -93,7 +93,6 @@ class CompareRoom:
         bars = [b for b in load_attributes() if b in values["bars"]]
         origin = render.shown_label(shown, self.recorded_about(shown), self.desk.runner.store.recorded_runs)
         adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter
-        archive = self.archive_of(shown)
         return {
             "empty": Piece(False, lambda: gr.update(visible=False)),
             "compare": Piece(True, lambda: gr.update(visible=True)),
@@ -103,8 +102,8 @@ class CompareRoom:
                 choices=render.prompt_choices(comparisons), value=chosen.prompt)),
             "pairs": Piece((which, chosen.prompt, tuple(bars)), lambda: pictures.pairs(chosen, bars)),
             "table": Piece(which, lambda: measures.table(comparisons, shown.request.config)),
-            "adapter": Piece(str(adapter), lambda: download(adapter)),
-            "archive": Piece(str(archive), lambda: download(archive)),
+            "adapter": download_piece(adapter),
+            "archive": download_piece(self.archive_of(shown)),
             **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values), **self.more.pieces(shown),
         }
 
@@ -122,10 +121,9 @@ class CompareRoom:
         }
 
     def archive_of(self, shown: JobView) -> Path | None:
-        """The zip of the finetune on show, once it was made."""
+        """The zip of the finetune on show, which may not have been made yet."""
         trained = self.desk.source_of(shown)
-        path = trained.folder / f"{trained.job_id}.zip" if trained and trained.folder else None
-        return path if path and path.exists() else None
+        return runs.RunFolder(trained.folder).archive if trained and trained.folder else None
 
     def recorded_about(self, shown: JobView) -> str:
         return measures.where_and_when(runs.RunFolder(shown.folder)) if shown.recorded else ""

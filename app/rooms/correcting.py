@@ -1,34 +1,14 @@
-"""A visitor sees what the classifier got wrong: corrections of a comparison, and what each of them says."""
+"""A visitor sees what the classifier got wrong: what can be said of a face, and corrections in words."""
 
 from collections.abc import Sequence
 
-from app.jobs.files import JobError
-from app.jobs.runner import JobRunner
 from app.text import plain
-from fairness_core import runs
 from fairness_core.plots import concept_name
-from fairness_core.runs.corrections import Correction, corrected, save_corrections
+from fairness_core.runs.corrections import Correction
 from fairness_core.settings.attributes import load_attributes
 
 NO_FACE = "no face"
 SIDE_WORDS = {"original": "original", "tuned": "debiased"}
-
-
-def correct(runner: JobRunner, job_id: str, corrections: Sequence[Correction]) -> None:
-    """Puts these corrections in the place of earlier ones; every figure of the comparison follows.
-
-    Raises JobError for a job that is at work or a recorded one, CorrectionError for an image that is not there.
-    """
-    view = runner.view(job_id)
-    if view.recorded:
-        raise JobError("A recorded run stays as it is: press “Paint again” below to get a comparison of your own to correct.")
-    if view.is_active:
-        raise JobError("This comparison is still being painted: correct it when it is done.")
-    folder = runs.run_path(runner.runs_root, job_id)
-    corrected(runs.load_comparisons(folder, as_perceived=True), corrections)
-    save_corrections(folder.corrections, corrections)
-    if view.request.kind == "finetune" and view.adapter:
-        runs.bundle(folder)
 
 
 def choices() -> list[tuple[str, str]]:

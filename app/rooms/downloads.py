@@ -7,6 +7,14 @@ import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
+from app.page import Piece
+
+
+def download_piece(path: Path | None) -> Piece:
+    """A download button, drawn anew when there is another file under the name: steps were added, faces corrected."""
+    found = path.stat() if path and path.exists() else None
+    return Piece((str(path), found and (found.st_mtime_ns, found.st_size)), lambda: download(found and path))
+
 
 def download(path: Path | None) -> Any:
     """A download button's update: hidden when there is nothing to download."""

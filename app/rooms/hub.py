@@ -11,7 +11,6 @@ from app.jobs.files import Failure, JobView
 from app.page import Page, Updates, Values
 from app.rooms.desk import Desk
 from app.text import plain
-from fairness_core import runs
 from fairness_core.errors import UserError, words_for
 
 log = logging.getLogger(__name__)
@@ -43,8 +42,7 @@ class HubPart:
         """Whatever comes of it, the token leaves the page, and neither the page nor the log shows it."""
         token = str(values["hub_token"] or "").strip()
         try:
-            address = runs.push(runs.RunFolder(self.desk.runner.view(values["run"]).folder), values["hub_name"], token,
-                                bool(values["hub_private"]))
+            address = self.desk.runner.publish(values["run"], values["hub_name"], token, bool(values["hub_private"]))
         except Exception as error:  # whatever it is, the page must hear of it and lose the token
             return {"hub_token": "", "hub_note": banner(failure(error, token))}
         link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'

@@ -79,7 +79,7 @@ class PairPart:
         """Stores what `corrections` makes of the comparison on show; what cannot be is a red banner."""
         try:
             if shown := self.desk.shown(self.desk.view_of(values["job_id"])):
-                correcting.correct(self.desk.runner, shown.job_id, corrections(shown))
+                self.desk.runner.correct(shown.job_id, corrections(shown))
             return self.desk.refresh(values)
         except (UserError, OSError) as error:
             return {"banner": render.banner(Failure(words_for(error), "Nothing was corrected."))}

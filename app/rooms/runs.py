@@ -14,6 +14,7 @@ from app.rooms.desk import Desk
 from app.rooms.downloads import download
 from app.rooms.hub import HubPart
 from app.rooms.target import TARGET_INPUTS
+from fairness_core import runs
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
@@ -99,7 +100,7 @@ class RunsRoom:
 
     def shown(self, view: JobView) -> Updates:
         steps, film = view.steps, view.film
-        archive = view.folder / f"{view.job_id}.zip"
+        archive = runs.RunFolder(view.folder).archive
         return {
             "run_about": run_record.about(view),
             "run_again": gr.update(value=(command := run_record.again(view)), visible=bool(command)),

@@ -45,6 +45,5 @@ def bundle(folder: RunFolder) -> Path:
             for name, part in parts.items():
                 archive.writestr(name, part)
 
-    path = folder.path / f"{folder.path.name}.zip"
-    write_atomically(path, write)
-    return path
+    write_atomically(folder.archive, write)
+    return folder.archive

@@ -53,6 +53,11 @@ class RunFolder:
         return self.path / "comparisons.json"
 
     @property
+    def archive(self) -> Path:
+        """The whole run as one zip to hand on, once it was made."""
+        return self.path / f"{self.path.name}.zip"
+
+    @property
     def corrections(self) -> Path:
         return self.path / "corrections.json"
 

@@ -10,6 +10,7 @@ from helpers.fake_engine import Recorder, fake_engine
 
 from app.engine import Engine
 from app.jobs.runner import JobRunner
+from app.jobs.visitors import Visitors
 from app.launch import launch_options
 from app.layout import build_app
 
@@ -26,9 +27,10 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Starts the app; every server it started is closed at the end of the test."""
     running = []
 
-    def start(engine: Engine | None = None, runs_root: Path | None = None, recorded: Path | None = None) -> Served:
+    def start(engine: Engine | None = None, runs_root: Path | None = None, recorded: Path | None = None,
+              visitors: Visitors | None = None) -> Served:
         root = runs_root or tmp_path / "runs"
-        demo = build_app(engine or fake_engine(.05), root, recorded or tmp_path / "recorded")
+        demo = build_app(engine or fake_engine(.05), root, recorded or tmp_path / "recorded", visitors)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

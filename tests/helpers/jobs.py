@@ -32,6 +32,13 @@ def wait_for_step(runner: JobRunner, job_id: str, step: int, seconds: float = 60
         time.sleep(.005)
 
 
+def wait_for_phase(runner: JobRunner, job_id: str, phase: str, seconds: float = 60):
+    end = time.monotonic() + seconds
+    while runner.view(job_id).phase != phase:
+        assert time.monotonic() < end
+        time.sleep(.005)
+
+
 LAYER = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_"
 
 

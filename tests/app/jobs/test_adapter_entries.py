@@ -1,6 +1,7 @@
 """Checkpoints that are kept, adapters that are brought, runs that are deleted."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,25 @@ def test_a_finished_run_can_be_kept_before_steps_are_added(make):
     wait(runner, job_id, "finished")
     runner.keep(job_id, "done")
     assert {line.request.name for line in runner.history()} == {"", "done"}
+
+
+@pytest.mark.parametrize("ends", ["well", "in failure"])
+def test_a_checkpoint_kept_after_the_last_save_is_not_lost(make, recorder, ends):
+    """Neither between the last step and the comparison, nor when the run fails after its last checkpoint."""
+    runner = make()
+    finetune = runner.engine.finetune
+
+    def late(*arguments, **named):
+        yield from (event for event in finetune(*arguments, **named))
+        runner.keep(arguments[2].name, "late")
+        if ends == "in failure":
+            raise RuntimeError("after the last step")
+    runner.work.engine = replace(runner.engine, finetune=late)
+    job_id = runner.submit(request())
+    wait(runner, job_id, "finished" if ends == "well" else "failed")
+    [kept] = [line for line in runner.history() if line.job_id != job_id]
+    assert kept.request.name == "late" and kept.request.config.steps == 4
+    assert runner.view(kept.job_id).adapter.read_bytes() == runner.view(job_id).adapter.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["", "   ", None, "x" * 61])

@@ -9,7 +9,7 @@ from helpers.fake_engine import fake_engine
 
 from app.jobs.files import JobError, JobRequest, JobView
 from app.jobs.runner import JobRunner
-from app.rooms.correcting import NO_FACE, choices, correct, correction, told
+from app.rooms.correcting import NO_FACE, choices, correction, told
 from fairness_core.report.record import side_record
 from fairness_core.runs.corrections import CorrectionError
 from fairness_core.settings.config import FinetuneConfig
@@ -64,7 +64,7 @@ def test_a_correction_is_stored_and_recomputes(runner):
     label = int(view.comparisons[0].tuned.probabilities["gender"][2].argmax())
     other = ("female", "male")[1 - label]
     fix = correction(JUDGE, "tuned", 2, f"gender:{other}")
-    correct(runner, view.job_id, [fix])
+    runner.correct(view.job_id, [fix])
     corrected = runner.view(view.job_id)
     assert corrected.corrections == (fix,)
     before, after = (frequency(v, other) for v in (view, corrected))
@@ -72,7 +72,7 @@ def test_a_correction_is_stored_and_recomputes(runner):
     again = JobRunner(runner.engine, runner.runs_root, runner.store.recorded_root)  # a server that starts anew
     assert again.view(view.job_id).corrections == (fix,)
     again.close()
-    correct(runner, view.job_id, [])
+    runner.correct(view.job_id, [])
     assert frequency(runner.view(view.job_id), other) == before
 
 
@@ -80,7 +80,7 @@ def test_corrections_travel_with_the_images_and_go_with_them(runner):
     request = replace(compared(), kind="finetune")
     view = done(runner, request)
     fix = correction(JUDGE, "original", 1, NO_FACE)
-    correct(runner, view.job_id, [fix])
+    runner.correct(view.job_id, [fix])
     more = done(runner, compared(source=view.job_id, images=8, extends=view.job_id))
     assert more.corrections == (fix,) and not more.comparisons[0].original.found[1]
     runner.go_on(view.job_id, more_steps=1)
@@ -92,10 +92,10 @@ def test_corrections_travel_with_the_images_and_go_with_them(runner):
 def test_what_cannot_be_corrected(runner):
     view = done(runner, compared())
     with pytest.raises(CorrectionError, match="no picture no. 99"):
-        correct(runner, view.job_id, [correction(JUDGE, "tuned", 99, NO_FACE)])
+        runner.correct(view.job_id, [correction(JUDGE, "tuned", 99, NO_FACE)])
     job_id = runner.submit(compared(images=200))
     with pytest.raises(JobError, match="still being painted"):
-        correct(runner, job_id, [correction(JUDGE, "tuned", 0, NO_FACE)])
+        runner.correct(job_id, [correction(JUDGE, "tuned", 0, NO_FACE)])
 
 
 def test_corrections_in_words():

@@ -52,7 +52,7 @@ def run_snippet(card: str, source: str, folder, adapter, monkeypatch):
     monkeypatch.chdir(adapter.parent)
     names: dict = {}
     exec(compile(code.replace(source, str(folder)), "card", "exec"), names)
-    assert type(names["pipeline"]).__name__ == json.loads((folder / "model_index.json").read_text())["_class_name"]
+    assert type(names["pipeline"]).__name__ == json.loads((folder / "model_index.json").read_text(encoding="utf-8"))["_class_name"]
     return names["image"]
 
 
@@ -70,7 +70,7 @@ def test_a_model_of_the_registry_goes_the_whole_way(name, finished, tmp_path, mo
     image = run_snippet(card, model_source(name), tmp_path / "small", folder.adapter, monkeypatch)
     assert isinstance(image, Image.Image)
     runs.write_report(folder)
-    assert json.loads((folder.path / "metrics.json").read_text())["prompts"][0]["prompt"] == PROMPT
+    assert json.loads((folder.path / "metrics.json").read_text(encoding="utf-8"))["prompts"][0]["prompt"] == PROMPT
     with serving_hub() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.address)
         runs.push(folder, f"{OWNER}/fair", TOKEN)

@@ -1,10 +1,13 @@
 """The queue, and jobs that outlive pages, errors and servers."""
 
 import json
+import shutil
+import threading
 import time
+from dataclasses import replace
 
 import pytest
-from helpers.jobs import request, wait, wait_for_step
+from helpers.jobs import request, wait, wait_for_phase, wait_for_step
 
 from app.jobs.files import JobError, JobRequest
 from fairness_core import runs
@@ -66,6 +69,47 @@ def test_a_second_stop_ends_the_comparison(make):
         time.sleep(.01)
     runner.stop(job_id)
     assert len(wait(runner, job_id, "stopped").comparisons) < 2
+
+
+def test_closing_the_server_ends_a_comparison_which_can_be_finished_later(make, tmp_path):
+    runner = make(.2)
+    job_id = runner.submit(replace(request(steps=1), compare_prompts=tuple(f"prompt {i}" for i in range(50))))
+    wait_for_phase(runner, job_id, "comparing")
+    runner.close()
+    assert not runner.thread.is_alive()
+    again = make(root=tmp_path / "runs")
+    view = again.view(job_id)
+    assert view.state == "interrupted" and view.step == 1 and len(view.comparisons) < 50 and view.can_resume
+    again.go_on(job_id)
+    assert len(wait(again, job_id, "finished").comparisons) == 50
+
+
+@pytest.mark.parametrize("kind", ["compare", "lab"])
+def test_closing_the_server_ends_any_work(make, kind):
+    runner = make(.1)
+    asked = replace(request(steps=99), kind=kind, compare_prompts=("one", "two") if kind == "lab" else ("one",) * 50)
+    job_id = runner.submit(asked)
+    while runner.view(job_id).state == "queued":
+        time.sleep(.01)
+    runner.close()
+    assert not runner.thread.is_alive() and runner.view(job_id).state == "interrupted"
+
+
+def test_a_run_is_not_continued_while_it_is_deleted(make, monkeypatch):
+    runner = make()
+    job_id = runner.submit(request())
+    wait(runner, job_id, "finished")
+    refused, remove = [], shutil.rmtree
+    other = threading.Thread(target=lambda: refused.append(pytest.raises(JobError, runner.go_on, job_id, 2)))
+
+    def remove_meanwhile(path):
+        other.start()
+        other.join(.2)  # time enough to come in between
+        remove(path)
+    monkeypatch.setattr("app.jobs.runner.shutil.rmtree", remove_meanwhile)
+    runner.delete(job_id)
+    other.join(20)
+    assert "no run" in str(refused[0].value) and not (runner.runs_root / job_id).exists() and runner.live == {}
 
 
 def test_a_failure_is_told_and_the_next_job_runs(make):

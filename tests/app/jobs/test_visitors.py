@@ -106,6 +106,28 @@ def test_only_who_asked_stops_deletes_and_lists_a_run(shared):
     shared(ONE).delete(job_id)
 
 
+def test_what_is_remembered_of_visitors_does_not_grow(shared):
+    visitors = shared(ONE).visitors
+    for name in ("first", "second"):
+        visitors.asked = [replace(asked, at=asked.at - 3601) for asked in visitors.asked]  # an hour goes by
+        job_id = shared(ONE).submit(replace(request(name), kind="compare"))
+        wait(shared(ONE), job_id, "finished")
+    assert len(visitors.asked) == 1, "what is older than the hour that counts is forgotten"
+    assert len(visitors.owners) == 2, "whose run it is, is not"
+    shared(ONE).delete(job_id)
+    assert len(visitors.owners) == 1
+
+
+def test_at_home_nothing_is_remembered(tmp_path, shared):
+    shared(ONE)
+    runner = JobRunner(fake_engine(.01), tmp_path / "home", tmp_path / "none")
+    job_id = runner.submit(request())
+    wait(runner, job_id, "finished")
+    runner.keep(job_id, "kept")
+    assert (runner.visitors.asked, runner.visitors.owners) == ([], {})
+    runner.close()
+
+
 def test_an_adapter_that_is_refused_leaves_nothing_behind(shared, tmp_path):
     asked = replace(request(), kind="adapter", images=100)
     with pytest.raises(LimitError, match="asks for 400 images"):

@@ -36,6 +36,12 @@ def test_a_lesson(room):
     assert room.lesson("oak-7").guesses == {} and room.lesson("oak-7").question == JUDGE
 
 
+@pytest.mark.parametrize("key", ["schlüssel", "鍵", "\ud800", "x" * 100_000, ""])
+def test_a_key_from_a_link_may_be_anything(room, key):
+    room.open_class("oak-7")
+    assert not room.teaches("oak-7", key) and not room.teaches("nowhere", key)
+
+
 def test_only_the_teacher_leads(room):
     key, other = room.open_class("oak-7"), room.open_class("elm-1")
     room.ask("oak-7", key, NURSE)

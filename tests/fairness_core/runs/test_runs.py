@@ -105,10 +105,10 @@ def test_values_that_are_not_finite_and_numpy_scalars_round_trip(folder):
 
 def test_events_are_json_for_every_reader_and_those_written_before_still_load(folder):
     append_event(folder, replace(STEP, distance={"gender": float("inf")}))
-    text = folder.events.read_text()
+    text = folder.events.read_text(encoding="utf-8")
     assert json.loads(text, parse_constant=pytest.fail)["losses"]["face"] is None
     assert np.isnan(read_events(folder)[0].distance["gender"])
-    folder.events.write_text(text.replace("null", "NaN"))
+    folder.events.write_text(text.replace("null", "NaN"), encoding="utf-8")
     assert np.isnan(read_events(folder)[0].losses["face"])
 
 
@@ -161,10 +161,10 @@ def test_comparisons_round_trip(folder):
 def test_comparisons_with_nan_are_json_for_every_reader_and_those_written_before_still_load(folder):
     nothing = replace(comparison(3), dino=np.array([np.nan, .5, .25], np.float32))
     save_comparisons(folder, [nothing])
-    text = folder.comparisons.read_text()
+    text = folder.comparisons.read_text(encoding="utf-8")
     assert json.loads(text, parse_constant=pytest.fail)[0]["dino"]["values"] == [None, .5, .25]
     assert_same(nothing, load_comparisons(folder)[0])
-    folder.comparisons.write_text(text.replace("null", "NaN"))
+    folder.comparisons.write_text(text.replace("null", "NaN"), encoding="utf-8")
     assert_same(nothing, load_comparisons(folder)[0])
 
 
