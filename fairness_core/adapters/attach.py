@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from fairness_core.adapters.base_model import base_of, difference, misfit
+from fairness_core.adapters.base_model import base_of, misfit
 from fairness_core.adapters.files import TOWERS, AdapterError, AdapterFile, read_adapter, write_lora, write_tokens
 from fairness_core.adapters.lora import (attach_lora, detach_lora, load_lora, lora_settings, lora_strength,
                                          lora_tensors, merge_lora)
 from fairness_core.adapters.lora_part import MODEL_PREFIX, LoraPart
 from fairness_core.adapters.soft_tokens import attach_tokens, detach_tokens, fresh_embeddings, token_strength, tokens_of
 
-__all__ = ["AdapterError", "adapter_notice", "adapter_strength", "attach_adapter", "detach_adapter", "load_adapter", "merge_adapter",
+__all__ = ["AdapterError", "adapter_strength", "attach_adapter", "detach_adapter", "load_adapter", "merge_adapter",
            "save_adapter"]
 
 LORA_TOWERS = {"text_encoder": ("text_encoder", "text_encoder_2"), "unet": ("unet",), "both": TOWERS}
@@ -95,15 +95,6 @@ def load_adapter(model: Any, path: Path) -> None:
     """
     detach_adapter(model)
     attach_file(model, path, read_adapter(path))
-
-
-def adapter_notice(model: Any, path: Path) -> str:
-    """What people should know of an adapter that fits this model and was made for another, such as SD 1.5's on SD 1.4.
-
-    Empty where there is nothing to say. Raises AdapterError as load_adapter does for a file that cannot be read.
-    """
-    told = difference(read_adapter(path).base, base_of(model))
-    return f"{path.name} {told}" if told else ""
 
 
 def attach_file(model: Any, path: Path, file: AdapterFile) -> None:

@@ -34,8 +34,12 @@ class BaseModel:
 def base_of(model: Any) -> BaseModel:
     """What a fairness_core Model or a diffusers pipeline is. A pipeline's name is not known, a folder's is its last part."""
     entry = getattr(model, "entry", None)
-    name = "" if entry is None else entry.repo or Path(entry.folder).name or entry.name
-    return BaseModel(architecture_of(model), name)
+    return BaseModel(architecture_of(model), "" if entry is None else name_of(entry))
+
+
+def name_of(entry: Any) -> str:
+    """What a model of the registry, or one's own, is called in files: never where it lies on this machine."""
+    return entry.repo or Path(entry.folder).name or entry.name
 
 
 def architecture_of(model: Any) -> str:
@@ -81,9 +85,9 @@ def misfit(made_for: BaseModel, model: BaseModel) -> str:
     return f"was made for another model: for {made_for.label}, and this one is {model.label}."
 
 
-def difference(made_for: BaseModel, model: BaseModel) -> str:
-    """What people should know of an adapter that fits and was made for another model of the kind, or ""."""
-    if not made_for.name or not model.name or made_for.name == model.name:
+def difference(made_for: str, model: str) -> str:
+    """What people should know of an adapter that fits a model and was made for another by its name, or ""."""
+    if not made_for or not model or made_for == model:
         return ""
-    return (f"was made for {made_for.name} and this model is {model.name}: it fits, because both are of one kind, but "
-            "may do less here, or something else.")
+    return (f"was made for {made_for}, and this model is {model}. It is used all the same, since both are of one kind; "
+            "it may do less here, or something else.")

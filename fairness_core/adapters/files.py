@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fairness_core.adapters.base_model import BaseModel, from_header, to_header
+from fairness_core.adapters.base_model import BaseModel, difference, from_header, name_of, to_header
 from fairness_core.adapters.lora_part import LoraError, LoraPart, own_name, read_part
 from fairness_core.files import write_atomically
 from fairness_core.tensor_files import write_safetensors
@@ -87,6 +87,16 @@ def read_adapter(path: Path) -> AdapterFile:
         return parse_adapter(path, tensors, header)
     except UnknownKind as error:
         raise AdapterError(f"{error} Others can be converted by python -m fairness_core convert.") from None
+
+
+def adapter_notice(path: Path, entry: Any) -> str:
+    """What people should know before they use a file with a model that it may fit and was not made for, such as one of
+    SD 1.5 with SD 1.4; empty where there is nothing to say. entry: the model's row of the registry.
+
+    Raises AdapterError for a file that cannot be read.
+    """
+    told = difference(read_adapter(path).base.name, name_of(entry))
+    return f"{path.name} {told}" if told else ""
 
 
 def parse_adapter(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> AdapterFile:

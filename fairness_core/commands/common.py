@@ -9,8 +9,9 @@ from pathlib import Path
 
 import yaml
 
+from fairness_core.adapters.files import adapter_notice
 from fairness_core.hardware.memory import Memory, changed_memory
-from fairness_core.models.loading import entry_for
+from fairness_core.models.loading import ModelEntry, entry_for
 from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, read_yaml, to_plain
 from fairness_core.settings.presets import load_preset
 from fairness_core.settings.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
@@ -61,6 +62,12 @@ def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:
     if not prompts:
         raise ConfigError(f"There are no prompts in {', '.join(words)}: choose trained, held-out or all, or write one.")
     return prompts
+
+
+def tell_of_adapter(adapter: Path | None, model: ModelEntry) -> None:
+    """Says on standard error that an adapter was made for another model. Raises AdapterError for one that is no such file."""
+    if adapter and (notice := adapter_notice(adapter, model)):
+        print(notice, file=sys.stderr, flush=True)
 
 
 @contextmanager

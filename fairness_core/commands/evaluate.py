@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fairness_core.about import About, machine
 from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, chosen_prompts, load_settings,
-                                           stoppable)
+                                           stoppable, tell_of_adapter)
 from fairness_core.evaluation.compare import compare
 from fairness_core.models.loading import Model, load_model
 from fairness_core.report import markdown_table, metrics_table
@@ -25,6 +25,7 @@ def run(options: Namespace) -> int:
     scales = list(dict.fromkeys(options.guidance or [config.guidance_scale]))
     main = own_scale(options, config, scales)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    tell_of_adapter(adapter, model.entry)
     folder = RunFolder(options.out)
     with stoppable("after this prompt; what was measured is kept.") as should_stop:
         for scale in [main, *(s for s in scales if s != main)]:

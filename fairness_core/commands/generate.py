@@ -6,7 +6,7 @@ from argparse import Namespace
 from PIL import Image
 
 from fairness_core.annotate import contact_sheet
-from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, load_settings, stoppable
+from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, load_settings, stoppable, tell_of_adapter
 from fairness_core.evaluation.compare import generate
 from fairness_core.models.loading import load_model
 from fairness_core.settings.prompts import parse_prompts
@@ -18,6 +18,7 @@ def run(options: Namespace) -> int:
     config = load_settings(options.config, options.set)
     prompts = list(dict.fromkeys(prompt for text in options.prompt for prompt in parse_prompts(text) or [""]))
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    tell_of_adapter(options.adapter, model.entry)
     options.out.mkdir(parents=True, exist_ok=True)
     with stoppable("after this prompt; what was painted is kept.") as should_stop:
         painted = generate(model, prompts, range(options.images), config.seed, options.adapter, options.strength,

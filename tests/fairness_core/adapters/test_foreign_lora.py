@@ -82,7 +82,7 @@ def test_what_diffusers_saves_with_its_settings(kind, tmp_path):
     """Read as it is, and after a conversion, and saved again."""
     stock = tiny_pipeline()
     for tower in TOWERS:
-        getattr(stock, tower).add_adapter(config(kind, tower))
+        inject_adapter_in_model(config(kind, tower), getattr(stock, tower), "default")
         move(getattr(stock, tower))
     layers = {f"{tower}_lora_layers": get_peft_model_state_dict(getattr(stock, tower), adapter_name="default")
               for tower in TOWERS}
