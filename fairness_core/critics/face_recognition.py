@@ -89,7 +89,7 @@ def portrait_files(portraits: Path) -> list[Path]:
 def read_portrait(path: Path) -> Tensor:
     """[1, 3, h, w] in [-1, 1], upright, PORTRAIT_SIZE at most; of 16 bits a colour, the upper eight."""
     try:
-        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR_RGB)  # None for half a picture
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)  # None for half a picture
     except (OSError, cv2.error):  # of an empty file, or one of more pixels than OpenCV takes
         picture = None
     if picture is None:
@@ -97,4 +97,5 @@ def read_portrait(path: Path) -> Tensor:
     shrink = PORTRAIT_SIZE / max(picture.shape)
     if shrink < 1:
         picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
     return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1

@@ -160,6 +160,19 @@ def test_lycoris_convolutions_have_ranks_of_their_own(tmp_path):
     assert_same(by_stock(lambda stock: stock.load_lora_weights(tmp_path, weight_name="converted.safetensors")), expected)
 
 
+def test_each_alpha_of_kohyas_counts_in_its_own_layer(tmp_path):
+    """As kohya's scripts merge it: W + alpha / rank up(down(x)). Stock diffusers takes one alpha for another here."""
+    stock, alphas, tensors = tiny_pipeline(), dict(zip(RANKS, (2.0, 0.0, 6.0))), {}
+    halves = random_lora(RANKS, ("lora_down", "lora_up"))
+    for layer, alpha in alphas.items():
+        key, (down, up) = f"lora_unet_{layer.replace('.', '_')}", (halves[f"{layer}.lora_{h}.weight"] for h in ("down", "up"))
+        tensors |= {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up, f"{key}.alpha": torch.tensor(alpha)}
+        stock.unet.get_submodule(layer).weight.data += alpha / RANKS[layer] * up @ down
+    save_file(tensors, tmp_path / "kohya.safetensors")
+    convert([tmp_path / "kohya.safetensors"], tmp_path / "converted.safetensors")
+    assert_same(ours(tmp_path / "converted.safetensors"), painted(stock))
+
+
 def test_the_names_of_diffusers_between_the_two_formats(tmp_path):
     """...to_q.lora.down.weight, as its training scripts of 2023 and 2024 save them."""
     named = {f"unet.{name}": value for name, value in random_lora(RANKS, ("lora.down", "lora.up")).items()}
