@@ -77,6 +77,7 @@ class Work:
             adapter_of(self.view(request.source)) if request.source else None)
         if adapter and (notice := self.engine.adapter_notice(request.config.model, adapter)):
             NOTICE.set(notice)
+            write_log(job, notice)
         job.comparisons = earlier = self.earlier_images(job)
         runs.save_comparisons(job.folder, earlier)
         for prompt, comparisons in painted(self.engine, model, request, adapter, earlier, job.stop.is_set):

@@ -46,7 +46,9 @@ def from_kohya(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         raise AdapterError(f"The layers of this file are of no Stable Diffusion ({error}).") from None
     unet = {n: v for n, v in named.items() if n.startswith("unet.")}
     encoders = {n: v for n, v in named.items() if n not in unet}
-    return convert_state_dict_to_peft(encoders, StateDictType.DIFFUSERS_OLD) | convert_unet_state_dict_to_peft(unet)
+    for kind in (StateDictType.DIFFUSERS_OLD, StateDictType.DIFFUSERS):  # the second for SDXL's text projection
+        encoders = convert_state_dict_to_peft(encoders, kind)
+    return encoders | convert_unet_state_dict_to_peft(unet)
 
 
 def to_kohya(adapter: AdapterFile) -> dict[str, Tensor]:

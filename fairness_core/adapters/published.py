@@ -46,5 +46,6 @@ def tower_of(name: str) -> str:
 def renamed(tower: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     if tower == "unet":
         return convert_unet_state_dict_to_peft(tensors)
-    is_old = any("_lora." in name for name in tensors)
-    return convert_state_dict_to_peft(tensors, StateDictType.DIFFUSERS_OLD if is_old else StateDictType.DIFFUSERS)
+    for kind in (StateDictType.DIFFUSERS_OLD, StateDictType.DIFFUSERS):
+        tensors = convert_state_dict_to_peft(tensors, kind)
+    return tensors

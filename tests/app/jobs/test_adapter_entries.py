@@ -68,12 +68,16 @@ def test_someones_adapter_is_compared_at_once(make, tmp_path):
 
 
 def test_it_is_told_that_an_adapter_was_made_for_another_model(make, tmp_path):
-    runner = make()
+    runner, notices = make(.1), []
     runner.work.engine = replace(runner.engine, adapter_notice=lambda model, path: f"{path.name} is not of {model}")
-    view = wait(runner, runner.bring(lora(tmp_path / "mine.safetensors"), brought()), "finished")
-    assert view.notice == f"{LORA_FILE} is not of mini"
-    own = wait(runner, runner.submit(JobRequest("compare", FinetuneConfig(), ("x",), images=4)), "finished")
-    assert own.notice == "", "no adapter, nothing to tell"
+    for job_id in (runner.bring(lora(tmp_path / "mine.safetensors"), brought()),
+                   runner.submit(JobRequest("compare", FinetuneConfig(), ("x",), images=4))):
+        told = set()
+        while (view := runner.view(job_id)).is_active:
+            told.add(view.notice)
+        notices.append(told - {""})
+        assert view.state == "finished", view.failure
+    assert notices == [{f"{LORA_FILE} is not of mini"}, set()], "without an adapter there is nothing to tell"
 
 
 def test_the_engine_knows_what_an_adapter_was_made_for(tmp_path):

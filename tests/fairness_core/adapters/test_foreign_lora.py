@@ -9,6 +9,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from diffusers.training_utils import _collate_lora_metadata
 from helpers.fakes import tiny_model, tiny_pipeline
+from helpers.small_pipelines import WIDTH_2, small_pipeline
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -171,6 +172,23 @@ def test_each_alpha_of_kohyas_counts_in_its_own_layer(tmp_path):
     save_file(tensors, tmp_path / "kohya.safetensors")
     convert([tmp_path / "kohya.safetensors"], tmp_path / "converted.safetensors")
     assert_same(ours(tmp_path / "converted.safetensors"), painted(stock))
+
+
+def test_sdxls_text_projection_in_kohyas_names(tmp_path):
+    generator, tensors = torch.Generator().manual_seed(0), {}
+    for key in ("lora_te2_text_projection", "lora_te2_text_model_encoder_layers_1_self_attn_out_proj"):
+        tensors |= {f"{key}.lora_down.weight": torch.randn(2, WIDTH_2, generator=generator),
+                    f"{key}.lora_up.weight": torch.randn(WIDTH_2, 2, generator=generator), f"{key}.alpha": torch.tensor(1.0)}
+    save_file(tensors, tmp_path / "kohya.safetensors")
+    convert([tmp_path / "kohya.safetensors"], tmp_path / "converted.safetensors")
+    stock, model = small_pipeline("sdxl"), small_pipeline("sdxl")
+    ids = torch.tensor([[5, 40, 60]])
+    original = stock.text_encoder_2(ids).text_embeds
+    stock.load_lora_weights(tmp_path, weight_name="kohya.safetensors")
+    load_adapter(model, tmp_path / "converted.safetensors")
+    expected = stock.text_encoder_2(ids).text_embeds
+    torch.testing.assert_close(model.text_encoder_2(ids).text_embeds, expected, atol=1e-5, rtol=1e-5)
+    assert (expected - original).abs().max() > 0.1
 
 
 def test_the_names_of_diffusers_between_the_two_formats(tmp_path):
