@@ -63,7 +63,8 @@ def to_header(base: BaseModel, adapter: str) -> dict[str, str]:
     header = {"format": "pt"}
     if base.architecture:
         header |= {"modelspec.sai_model_spec": "1.0.0", ARCHITECTURE: f"{base.architecture}/{adapter}",
-                   "modelspec.implementation": "diffusers", "modelspec.title": f"Fairness adapter for {base.name or base.label}"}
+                   "modelspec.implementation": "diffusers",
+                   "modelspec.title": f"Fairness adapter for {base.name or base.label}"}
     if base.architecture in KOHYA_VERSIONS:
         header[VERSION] = KOHYA_VERSIONS[base.architecture]
     return header | ({NAME: base.name} if base.name else {})

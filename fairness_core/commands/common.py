@@ -65,7 +65,7 @@ def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:
 
 
 def tell_of_adapter(adapter: Path | None, model: ModelEntry) -> None:
-    """Says on standard error that an adapter was made for another model. Raises AdapterError for one that is no such file."""
+    """Says on standard error that an adapter was made for another model. Raises AdapterError for another file."""
     if adapter and (notice := adapter_notice(adapter, model)):
         print(notice, file=sys.stderr, flush=True)
 

@@ -29,7 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--run", type=Path, nargs="+", required=True, help="run folders")
     report.add_argument("--out", type=Path, help="where the tables of several runs go (default: the first run)")
     convert = parsers["convert"]
-    convert.add_argument("source", type=Path, nargs="+", help="a .safetensors, .pth, .pt or .bin file; or one for each network")
+    convert.add_argument("source", type=Path, nargs="+",
+                         help="a .safetensors, .pth, .pt or .bin file; or one for each network")
     convert.add_argument("destination", type=Path, help="a new .safetensors file")
     convert.add_argument("--format", choices=("diffusers", "kohya"), default="diffusers", help="of the new file")
     models = parsers["models"]

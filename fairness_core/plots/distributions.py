@@ -171,7 +171,8 @@ def joint_heatmap(target: np.ndarray | None, reached_before: np.ndarray, reached
         figure.add_heatmap(
             z=100 * table, x=[literal(c.label) for c in attribute_b.classes],
             y=[literal(c.label) for c in attribute_a.classes],
-            text=hover, texttemplate="%{z:.1f} %", textfont={"color": CELL_INK}, hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
+            text=hover, texttemplate="%{z:.1f} %", textfont={"color": CELL_INK},
+            hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
             coloraxis="coloraxis", xgap=2, ygap=2, row=row, col=1)
     height = 150 + len(tables) * (42 * shape[0] + 20)
     style(figure, f"{attribute_a.label} and {attribute_b.label.lower()}", height, top=70, legend=False)

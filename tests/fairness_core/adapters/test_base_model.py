@@ -86,7 +86,8 @@ def test_sdxl_takes_nothing_of_a_model_with_one_encoder(models, tune, known, tmp
     path = adapter(models["sd15"], tune, tmp_path)
     if not known:
         without_header(path)
-    with pytest.raises(AdapterError, match=f"{path.name} (was made for another model|holds soft tokens, and this model has two)"):
+    says = "was made for another model|holds soft tokens, and this model has two"
+    with pytest.raises(AdapterError, match=f"{path.name} ({says})"):
         load_adapter(models["sdxl"], path)
     load_adapter(models["sd15"], path)
 
@@ -107,7 +108,7 @@ def test_the_first_encoders_part_of_sdxls_is_taken_where_it_says_so(models, tmp_
     save_file(first, path, {"modelspec.architecture": header(path)["modelspec.architecture"]})
     load_adapter(models["sdxl"], path)
     save_file(first, path, {"modelspec.architecture": "flux-1-dev/lora"})
-    with pytest.raises(AdapterError, match=r"another model: for flux 1 dev, and this one is stable diffusion of width \d+ by two"):
+    with pytest.raises(AdapterError, match="another model: for flux 1 dev, and this one is stable diffusion of width"):
         load_adapter(models["sdxl"], path)
 
 
@@ -142,11 +143,12 @@ def test_halves_for_two_kinds_of_model_are_not_joined(models, tmp_path):
     for half, architecture in zip(halves, ("stable-diffusion-v1", "stable-diffusion-v2-512"), strict=True):
         own = {name: value for name, value in load_file(path).items() if name.startswith(f"{half.stem}.")}
         save_file(own, half, {"modelspec.architecture": f"{architecture}/lora"})
-    with pytest.raises(AdapterError, match="was made for Stable Diffusion 2.x, and the other file for Stable Diffusion 1.x"):
+    with pytest.raises(AdapterError, match="for Stable Diffusion 2.x, and the other file for Stable Diffusion 1.x"):
         convert(halves, tmp_path / "converted.safetensors")
 
 
-@pytest.mark.parametrize("recorded", sorted((ASSETS / "recorded").glob("*/adapter/*.safetensors")), ids=lambda p: p.parts[-3])
+@pytest.mark.parametrize("recorded", sorted((ASSETS / "recorded").glob("*/adapter/*.safetensors")),
+                         ids=lambda path: path.parts[-3])
 def test_recorded_runs_say_nothing_and_are_read(recorded):
     assert adapter_notice(recorded, entry_for("mini")) == ""
 
