@@ -122,11 +122,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 def alpha_of(layer: str, rank: int, settings: Mapping[str, Any]) -> float:
     alpha = settings.get("lora_alpha")
     if patterns := settings.get("alpha_pattern"):
-        from peft.utils.other import get_pattern_key  # here: few files have patterns, and peft takes its time
-
-        try:
-            alpha = patterns.get(get_pattern_key(patterns, layer), alpha)
-        except (AttributeError, TypeError, re.error):  # no table, or no patterns in it
+        try:  # as peft matches them: a layer's whole name, or its end after a dot; the first counts
+            alpha = next((v for k, v in patterns.items() if re.match(rf"(.*\.)?({k})$", layer)), alpha)
+        except (AttributeError, re.error):  # no table, or no patterns in it
             raise LoraError("its alpha_pattern cannot be read.") from None
     if alpha is None and not settings.get("use_rslora"):
         return rank
