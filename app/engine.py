@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fairness_core.events import Event
@@ -13,7 +14,8 @@ class Engine:
     """The engine's entry points. See fairness_core for their arguments; a model is opaque but for name and label.
 
     find_model: the entry of a model outside the registry, by folder or hub id; None where visitors are strangers, who
-    have no business with this machine's folders.
+    have no business with this machine's folders. adapter_notice: what people should know of an adapter's file before it
+    is used with the model of that name, or "".
     """
 
     available_models: Callable[[], list]
@@ -23,6 +25,7 @@ class Engine:
     compare: Callable[..., Iterator[PromptComparison]]
     lab: Callable[..., Iterator[Any]]
     find_model: Callable[[str], Any] | None = None
+    adapter_notice: Callable[[str, Path], str] = lambda model, adapter: ""
 
 
 def fairness_engine() -> Engine:
@@ -56,4 +59,9 @@ def fairness_engine() -> Engine:
         usable = registry.available_models()
         return [preset for kind in presets.KINDS for preset in registry.usable_presets(usable, kind)]
 
-    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for)
+    def adapter_notice(model: str, adapter: Path) -> str:
+        from fairness_core.adapters import files
+        return files.adapter_notice(adapter, registry.entry_for(model))
+
+    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for,
+                  adapter_notice)

@@ -1,15 +1,17 @@
 """Named tensors from files: safetensors, and PyTorch's own format read without running anything."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from fairness_core.errors import UserError
 
-PYTORCH_SUFFIXES = (".pt", ".pth")
+PYTORCH_SUFFIXES = (".pt", ".pth", ".bin")
 
 
 class TensorFileError(UserError):
@@ -17,7 +19,7 @@ class TensorFileError(UserError):
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or of a state dict saved by torch.save (.pt, .pth), on the CPU.
+    """The tensors of a safetensors file, or of a state dict saved by torch.save (.pt, .pth, .bin), on the CPU.
 
     A PyTorch file is read with weights_only: what it holds besides tensors is refused and never run.
     Raises TensorFileError for a file that is missing, cut short, of another kind, or holds anything but named tensors.
@@ -38,3 +40,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()):
         raise TensorFileError(f"{path.name} holds something else than named tensors.")
     return {name: value.detach() for name, value in tensors.items()}
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> None:
+    """Like safetensors' save_file, which puts the header's entries into any order: equal contents are equal bytes here.
+
+    Raises OSError when the disk refuses.
+    """
+    data = save({name: value.detach().contiguous() for name, value in tensors.items()}, dict(header))
+    end = 8 + int.from_bytes(data[:8], "little")
+    contents = json.loads(data[8:end])
+    contents["__metadata__"] = dict(sorted(contents["__metadata__"].items()))
+    text = json.dumps(contents, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes
+    with path.open("wb") as file:
+        file.writelines([len(text).to_bytes(8, "little"), text, memoryview(data)[end:]])

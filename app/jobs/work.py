@@ -10,8 +10,8 @@ from typing import Any
 from app.engine import Engine
 from app.jobs.adapter_entries import keep_checkpoint
 from app.jobs.comparing import painted
-from app.jobs.files import (ADAPTER, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, INTERRUPTED, STOPPED, Job,
-                            JobError, JobView, save_state, tell_about)
+from app.jobs.files import (ADAPTER, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, INTERRUPTED, NOTICE, STOPPED,
+                            Job, JobError, JobView, save_state, tell_about)
 from app.jobs.lab import LAB, run_lab
 from app.jobs.log import describe, explain, write_log
 from fairness_core import runs
@@ -92,6 +92,9 @@ class Work:
         job.phase, request = COMPARING, job.request
         adapter = job.folder.adapter if request.kind in (FINETUNE, ADAPTER) else (
             adapter_of(self.view(request.source)) if request.source else None)
+        if adapter and (notice := self.engine.adapter_notice(request.config.model, adapter)):
+            NOTICE.set(notice)
+            write_log(job, notice)
         job.comparisons = earlier = self.earlier_images(job)
         runs.save_comparisons(job.folder, earlier)
         for prompt, comparisons in painted(self.engine, model, request, adapter, earlier, self.should_stop(job)):

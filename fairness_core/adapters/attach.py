@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from fairness_core.adapters.files import (MODEL_PREFIX, TOWERS, AdapterError, AdapterFile, read_adapter, write_lora,
-                                          write_tokens)
-from fairness_core.adapters.lora import attach_lora, detach_lora, load_lora, lora_strength, lora_tensors, merge_lora
+from fairness_core.adapters.base_model import base_of, misfit
+from fairness_core.adapters.files import TOWERS, AdapterError, AdapterFile, read_adapter, write_lora, write_tokens
+from fairness_core.adapters.lora import (attach_lora, detach_lora, load_lora, lora_settings, lora_strength,
+                                         lora_tensors, merge_lora)
+from fairness_core.adapters.lora_part import MODEL_PREFIX, LoraPart
 from fairness_core.adapters.soft_tokens import attach_tokens, detach_tokens, fresh_embeddings, token_strength, tokens_of
 
 __all__ = ["AdapterError", "adapter_strength", "attach_adapter", "detach_adapter", "load_adapter", "merge_adapter",
@@ -76,37 +78,65 @@ def save_adapter(model: Any, folder: Path) -> Path:
     LoRA goes to pytorch_lora_weights.safetensors (load_lora_weights), soft tokens to learned_embeds.safetensors
     (load_textual_inversion(..., token="<fair>"), then "<fair> " before the prompt). Raises OSError on a full disk.
     """
-    tokens = tokens_of(model.text_encoder)
+    tokens, base = tokens_of(model.text_encoder), base_of(model)
     if tokens is not None:
-        return write_tokens(folder, tokens.embeddings)
-    lora = {tower: lora_tensors(getattr(model, tower)) for tower in towers_of(model)}
-    return write_lora(folder, {tower: tensors for tower, tensors in lora.items() if tensors})
+        return write_tokens(folder, tokens.embeddings, base)
+    lora = {tower: tensors for tower in towers_of(model) if (tensors := lora_tensors(getattr(model, tower)))}
+    settings = {tower: lora_settings(getattr(model, tower)) for tower in lora}
+    whole = settings if all(settings.values()) else {}  # diffusers reads those of every network, or of none
+    return write_lora(folder, lora, base, whole)
 
 
 def load_adapter(model: Any, path: Path) -> None:
     """Attaches the adapter in a safetensors file, frozen, replacing any other; the file tells its kind.
 
     Raises AdapterError for a file that cannot be read, is of no known kind (see `read_adapter`), or was made for a
-    model of another shape; the model is then without adapter.
+    model of another kind or shape; the model is then without adapter.
     """
     detach_adapter(model)
     attach_file(model, path, read_adapter(path))
 
 
 def attach_file(model: Any, path: Path, file: AdapterFile) -> None:
+    check_base(model, path, file)
     if file.tokens is not None:
         check_tokens(model.text_encoder, path, file.tokens.shape)
         attach_tokens(model.text_encoder, file.tokens).requires_grad_(False)
     for tower, part in file.lora.items():
-        if tower not in towers_of(model):
-            detach_adapter(model)
-            raise AdapterError(f"{path.name} was made for another model: this one has no second text encoder.")
         network = getattr(model, tower)
-        prefix = MODEL_PREFIX if hasattr(network, "text_model") else ""
-        tensors = {prefix + name.removeprefix(MODEL_PREFIX): value for name, value in part.tensors.items()}
-        if misfit := load_lora(network, tensors, part.rank, part.alpha):
+        if wrong := load_lora(network, named_for(network, part)):
             detach_adapter(model)
-            raise AdapterError(f"{path.name} was made for another model: {misfit} does not fit.")
+            raise AdapterError(f"{path.name} was made for another model: {wrong} does not fit.")
+
+
+def named_for(network: nn.Module, part: LoraPart) -> LoraPart:
+    """The part by the names that this network has: transformers 5 has left out a prefix of CLIP's."""
+    if hasattr(network, "text_model"):
+        return part
+    return LoraPart(*({name.removeprefix(MODEL_PREFIX): value for name, value in values.items()}
+                      for values in (part.tensors, part.alphas)))
+
+
+def check_base(model: Any, path: Path, file: AdapterFile) -> None:
+    """Raises AdapterError for an adapter of another kind of model.
+
+    Where the file does not say what it was made for, its layers do: those of one text encoder alone are not SDXL's,
+    whose first encoder is as wide as SD 1.x's.
+    """
+    other = misfit(file.base, base_of(model))
+    if not other and "text_encoder_2" in file.lora and len(text_encoders(model)) < 2:
+        other = "was made for another model: this one has no second text encoder."
+    if not other and len(text_encoders(model)) > 1:
+        if file.tokens is not None:
+            other = "holds soft tokens, and this model has two text encoders: they are for models with one."
+        elif not file.base.kind and set(file.lora) == {"text_encoder"}:
+            other = "was made for another model: for one text encoder, and this one has two."
+    if other:
+        raise AdapterError(f"{path.name} {other}")
+
+
+def text_encoders(model: Any) -> list[str]:
+    return [tower for tower in towers_of(model) if tower != "unet"]
 
 
 def check_tokens(text_encoder: nn.Module, path: Path, shape: torch.Size) -> None:

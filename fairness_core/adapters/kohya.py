@@ -11,6 +11,8 @@ from torch import Tensor
 from fairness_core.adapters.files import AdapterError, AdapterFile
 
 PREFIXES = ("lora_te_", "lora_te1_", "lora_te2_", "lora_unet_")
+KINDS = {"dora_scale": "DoRA", "hada_": "LoHa", "lokr_": "LoKr", "lora_mid": "LoCon's Tucker form", "oft_": "OFT",
+         "glora_": "GLoRA", ".diff": "whole weights"}
 SDXL = SimpleNamespace(layers_per_block=2)  # what is asked of its U-Net's config to translate the original names
 
 
@@ -24,7 +26,8 @@ def from_kohya(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises AdapterError for kinds beside LoRA, such as DoRA, LoHa and LoKr, and for a layer that is not whole.
     """
     if other := sorted(n for n in tensors if not n.endswith((".lora_down.weight", ".lora_up.weight", ".alpha"))):
-        raise AdapterError(f"{other[0]} is no part of plain LoRA: only that can be converted.")
+        kind = next((f", but of {kind}" for part, kind in KINDS.items() if part in other[0]), "")
+        raise AdapterError(f"{other[0]} is no part of plain LoRA{kind}: only plain LoRA can be converted.")
     layers = {n.partition(".")[0] for n in tensors}
     plain = {}
     for layer in layers:
@@ -43,18 +46,23 @@ def from_kohya(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         raise AdapterError(f"The layers of this file are of no Stable Diffusion ({error}).") from None
     unet = {n: v for n, v in named.items() if n.startswith("unet.")}
     encoders = {n: v for n, v in named.items() if n not in unet}
-    return convert_state_dict_to_peft(encoders, StateDictType.DIFFUSERS_OLD) | convert_unet_state_dict_to_peft(unet)
+    for kind in (StateDictType.DIFFUSERS_OLD, StateDictType.DIFFUSERS):  # the second for SDXL's text projection
+        encoders = convert_state_dict_to_peft(encoders, kind)
+    return encoders | convert_unet_state_dict_to_peft(unet)
 
 
 def to_kohya(adapter: AdapterFile) -> dict[str, Tensor]:
-    """The LoRA of a file in kohya's names, with its alpha. Raises AdapterError for soft tokens: kohya has none."""
+    """The LoRA of a file in kohya's names, with one alpha for all layers of a network: diffusers mixes up several.
+
+    Raises AdapterError for soft tokens: kohya has none.
+    """
     if adapter.tokens is not None:
         raise AdapterError("Soft tokens have no form in kohya's names: keep them as a textual inversion (diffusers).")
     kohya = {}
     for tower, part in adapter.lora.items():
-        named = convert_state_dict_to_kohya({f"{tower}.{name}": value for name, value in part.tensors.items()})
-        kohya |= {name: torch.tensor(float(part.alpha)) if name.endswith(".alpha") else value
-                  for name, value in named.items()}
+        named = {f"{tower}.{name}": value for name, value in part.with_alpha(part.rank).items()}
+        kohya |= {name: torch.tensor(float(part.rank)) if name.endswith(".alpha") else value
+                  for name, value in convert_state_dict_to_kohya(named).items()}
     if "text_encoder_2" in adapter.lora:
         return kohya
     return {name.replace("lora_te1_", "lora_te_"): value for name, value in kohya.items()}  # a single one has no number

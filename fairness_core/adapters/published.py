@@ -5,21 +5,23 @@ text_encoder_lora.pth: text_model...q_proj.lora_linear_layer.down.weight [rank, 
 unet_lora.pth: ...attn1.processor.to_q_lora.down.weight and .up.weight, also k, v and out;
 prefix_embedding.pth: token_embedding.weight [1 + tokens, width], whose first row stands for every other word, and the
 model's own position_embedding.weight and position_ids.
-Their LoRA has no alpha: it counts once, as with alpha = rank. The diffusers of that time wrote the same names, both
-networks in one file, with "text_encoder." or "unet." in front.
+Their LoRA has no alpha: it counts once, as with alpha = rank. The diffusers of that time wrote the same names, all
+networks in one file, with "text_encoder.", "text_encoder_2." or "unet." in front; later ones ...to_q.lora.down.weight.
 """
+
+import re
 
 from diffusers.utils.state_dict_utils import StateDictType, convert_state_dict_to_peft, convert_unet_state_dict_to_peft
 from torch import Tensor
 
-from fairness_core.adapters.files import TOKEN, AdapterError
+from fairness_core.adapters.files import TOKEN, TOWERS, AdapterError
 
-TEXT_ENCODER, UNET = ".lora_linear_layer.", ".processor.to_"
+HALF = re.compile(r".+(_lora|\.lora|\.lora_linear_layer)\.(down|up)\.weight")
 PREFIX = {"token_embedding.weight", "position_embedding.weight"}
 
 
 def is_published(names: set[str]) -> bool:
-    return bool(names) and (PREFIX <= names or all(TEXT_ENCODER in n or UNET in n for n in names))
+    return bool(names) and (PREFIX <= names or all(map(HALF.fullmatch, names)))
 
 
 def from_published(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -29,7 +31,21 @@ def from_published(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         if embeddings.ndim != 2 or len(embeddings) < 2:
             raise AdapterError("The prefix holds no tokens.")
         return {TOKEN: embeddings[1:].clone()}
-    text_encoder = convert_state_dict_to_peft(
-        {n.removeprefix("text_encoder."): v for n, v in tensors.items() if TEXT_ENCODER in n}, StateDictType.DIFFUSERS)
-    unet = convert_unet_state_dict_to_peft({n.removeprefix("unet."): v for n, v in tensors.items() if UNET in n})
-    return {f"text_encoder.{n}": v for n, v in text_encoder.items()} | {f"unet.{n}": v for n, v in unet.items()}
+    towers: dict[str, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        tower = tower_of(name)
+        towers.setdefault(tower, {})[name.removeprefix(f"{tower}.")] = value
+    return {f"{tower}.{name}": value for tower, own in towers.items() for name, value in renamed(tower, own).items()}
+
+
+def tower_of(name: str) -> str:
+    first = name.partition(".")[0]
+    return first if first in TOWERS else "text_encoder" if ".lora_linear_layer." in name else "unet"
+
+
+def renamed(tower: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    if tower == "unet":
+        return convert_unet_state_dict_to_peft(tensors)
+    for kind in (StateDictType.DIFFUSERS_OLD, StateDictType.DIFFUSERS):
+        tensors = convert_state_dict_to_peft(tensors, kind)
+    return tensors

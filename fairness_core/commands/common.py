@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from fairness_core.adapters.files import adapter_notice
 from fairness_core.hardware.memory import Memory, changed_memory
-from fairness_core.models.loading import entry_for
+from fairness_core.models.loading import ModelEntry, entry_for
 from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, to_plain
 from fairness_core.settings.presets import load_preset
 from fairness_core.settings.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
@@ -68,6 +69,12 @@ def ready_folder(path: Path) -> None:
             pass
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # the folder's name, not the trial file's
+
+
+def tell_of_adapter(adapter: Path | None, model: ModelEntry) -> None:
+    """Says on standard error that an adapter was made for another model. Raises AdapterError for another file."""
+    if adapter and (notice := adapter_notice(adapter, model)):
+        print(notice, file=sys.stderr, flush=True)
 
 
 @contextmanager

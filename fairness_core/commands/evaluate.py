@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fairness_core.about import About, machine
 from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, chosen_prompts, load_settings,
-                                           ready_folder, stoppable)
+                                           ready_folder, stoppable, tell_of_adapter)
 from fairness_core.evaluation.compare import compare
 from fairness_core.models.loading import Model, load_model
 from fairness_core.report import markdown_table, metrics_table
@@ -26,6 +26,7 @@ def run(options: Namespace) -> int:
     main = own_scale(options, config, scales)
     ready_folder(options.out)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    tell_of_adapter(adapter, model.entry)
     folder = RunFolder(options.out)
     with stoppable("after this prompt; what was measured is kept.") as should_stop:
         for scale in [main, *(s for s in scales if s != main)]:

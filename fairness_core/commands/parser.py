@@ -9,7 +9,7 @@ COMMANDS = {
     "check": "paint what a finetune must leave alone (named classes, scenes), and tell what moved",
     "generate": "paint images, with or without an adapter: PNG files and a contact sheet",
     "report": "write a run's report; of several runs, the tables of the paper as well",
-    "convert": "an adapter of others (kohya's, the paper's) into this app's format, or any into kohya's",
+    "convert": "an adapter of others (kohya's, peft's, the paper's) into this app's format, or any into kohya's",
     "models": "what each model needs and whether it is here; downloads one once its licence is accepted",
     "bench": "time finetuning steps and sampling on this machine",
 }
@@ -29,7 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("--run", type=Path, nargs="+", required=True, help="run folders")
     report.add_argument("--out", type=Path, help="where the tables of several runs go (default: the first run)")
     convert = parsers["convert"]
-    convert.add_argument("source", type=Path, nargs="+", help="a .safetensors, .pth or .pt file; or one for each network")
+    convert.add_argument("source", type=Path, nargs="+",
+                         help="a .safetensors, .pth, .pt or .bin file; or one for each network")
     convert.add_argument("destination", type=Path, help="a new .safetensors file")
     convert.add_argument("--format", choices=("diffusers", "kohya"), default="diffusers", help="of the new file")
     models = parsers["models"]

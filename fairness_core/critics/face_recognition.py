@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from facenet_pytorch import InceptionResnetV1
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
 from fairness_core.critics.faces import FaceDetector, crop_for
@@ -87,11 +87,15 @@ def portrait_files(portraits: Path) -> list[Path]:
 
 
 def read_portrait(path: Path) -> Tensor:
-    """[1, 3, h, w] in [-1, 1], upright, PORTRAIT_SIZE at most."""
+    """[1, 3, h, w] in [-1, 1], upright, PORTRAIT_SIZE at most; of 16 bits a colour, the upper eight."""
     try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file).convert("RGB")
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        raise CriticsError(f"The portrait {path.name} is no picture that can be read: take it out.") from None
-    picture.thumbnail((PORTRAIT_SIZE, PORTRAIT_SIZE))
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)  # None for half a picture
+    except (OSError, cv2.error):  # of an empty file, or one of more pixels than OpenCV takes
+        picture = None
+    if picture is None:
+        raise CriticsError(f"The portrait {path.name} is no picture that can be read: take it out.")
+    shrink = PORTRAIT_SIZE / max(picture.shape)
+    if shrink < 1:
+        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    picture = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1

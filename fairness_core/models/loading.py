@@ -4,6 +4,7 @@ import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
@@ -16,9 +17,11 @@ from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.files import ModelError, checked_folder, left_out, variant_of
 from fairness_core.models.registry import ModelEntry, available_models, entry_for
 from fairness_core.sampling.gradients import NonLinearSchedulerError, scheduler_coefficients
-from fairness_core.sampling.sdxl import TEXT_TIME
+from fairness_core.sampling.sdxl import TEXT_TIME, has_added_conditions
 
 __all__ = ["Model", "ModelEntry", "ModelError", "available_models", "entry_for", "load_entry", "load_model"]
+
+SD_LATENTS, SDXL_LATENTS = 64, 128  # of the pictures that the published models were trained on
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,27 @@ class Model:
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        size = self.unet.config.sample_size
+        size = latent_size(self.unet)
         return self.unet.config.in_channels, size, size
 
     @property
     def image_size(self) -> int:
         """Height and width of the images, in pixels."""
-        return self.unet.config.sample_size * 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return latent_size(self.unet) * 2 ** (len(self.vae.config.block_out_channels) - 1)
 
     def autocast(self) -> AbstractContextManager:
         """Mixed precision for the networks; off when precision is float32."""
         return torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32)
+
+
+def latent_size(unet: nn.Module) -> int:
+    """Height and width of the latents: what the U-Net's config names, be it one number or a list of two (the smaller,
+    for pictures are square here); where it names none, those of SDXL or of Stable Diffusion 1.x.
+    """
+    size = unet.config.sample_size
+    if size is None:
+        return SDXL_LATENTS if has_added_conditions(unet) else SD_LATENTS
+    return size if isinstance(size, int) else min(size)
 
 
 def load_model(name: str, *, device: torch.device | None = None, precision: torch.dtype | None = None,
@@ -105,6 +118,9 @@ def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precisi
     for part in (*encoders, pipeline.unet, pipeline.vae):
         if part is not None:
             part.to(device).eval().requires_grad_(False)
+    limit_prompts(pipeline.tokenizer, encoders[0])
+    if encoders[1] is not None:
+        limit_prompts(pipeline.tokenizer_2, encoders[1])
     prepare_for_speed(pipeline.unet, pipeline.vae, device)
     save_memory(pipeline.unet, pipeline.vae, memory)
     return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler, critics,
@@ -177,6 +193,11 @@ def own_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+
+
+def limit_prompts(tokenizer: Any, text_encoder: nn.Module) -> None:
+    """No prompt is longer than the text encoder has places, whether the tokenizer's files know that or not."""
+    tokenizer.model_max_length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
 
 
 def prepare_for_speed(unet: nn.Module, vae: nn.Module, device: torch.device) -> None:

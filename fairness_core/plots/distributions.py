@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from fairness_core.metrics import wilson_interval
-from fairness_core.plots.style import CLEAR, PERCENT_TICKS, TEXT, concept_name, message, style, visible
+from fairness_core.plots.style import CLEAR, PERCENT_TICKS, TEXT, concept_name, literal, message, style, visible
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import Attribute
 
@@ -39,7 +39,7 @@ def distribution_plot(comparisons: Sequence[PromptComparison], attribute: Attrib
     note = "95 % intervals" + (f" · {HELD_OUT_MARK} not trained on" if held_out else "")
     height = 160 + len(rows) * (DENSE_ROW_HEIGHT if len(rows) > MANY_ROWS else ROW_HEIGHT)
     style(figure, f"{attribute.label}: {cls.label}", height, note, top=84)
-    names = [concept_name(c.prompt) + (f" {HELD_OUT_MARK}" if c.held_out else "") for c, _, _ in rows]
+    names = [literal(concept_name(c.prompt)) + (f" {HELD_OUT_MARK}" if c.held_out else "") for c, _, _ in rows]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[-0.6, len(rows) - 0.4], showgrid=False)
     figure.update_xaxes(range=[-3, 103], **PERCENT_TICKS)
     if isinstance(target, Mapping):
@@ -129,7 +129,7 @@ def class_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
                            hovertemplate="target %{y:.3g} %<extra></extra>")
     style(figure, f"{attribute.label}, all prompts", 340, "95 % intervals", top=64)
     figure.update_layout(bargap=0.2)
-    figure.update_xaxes(tickvals=places, ticktext=[c.label for c in attribute.classes], showgrid=False)
+    figure.update_xaxes(tickvals=places, ticktext=[literal(c.label) for c in attribute.classes], showgrid=False)
     return figure.update_yaxes(range=[0, 103], **PERCENT_TICKS)
 
 
@@ -169,8 +169,10 @@ def joint_heatmap(target: np.ndarray | None, reached_before: np.ndarray, reached
             raise ValueError(f"The {name.lower()} table has shape {table.shape}; these attributes need {shape}.")
         hover = [[interval_text(round(v * n), n) if n and np.isfinite(v) else f"{v:.0%}" for v in line] for line in table]
         figure.add_heatmap(
-            z=100 * table, x=[c.label for c in attribute_b.classes], y=[c.label for c in attribute_a.classes],
-            text=hover, texttemplate="%{z:.1f} %", textfont={"color": CELL_INK}, hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
+            z=100 * table, x=[literal(c.label) for c in attribute_b.classes],
+            y=[literal(c.label) for c in attribute_a.classes],
+            text=hover, texttemplate="%{z:.1f} %", textfont={"color": CELL_INK},
+            hovertemplate="%{y}, %{x}<br>%{text}<extra></extra>",
             coloraxis="coloraxis", xgap=2, ygap=2, row=row, col=1)
     height = 150 + len(tables) * (42 * shape[0] + 20)
     style(figure, f"{attribute_a.label} and {attribute_b.label.lower()}", height, top=70, legend=False)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fairness_core.plots.distributions import class_bars, intervals
-from fairness_core.plots.style import CLEAR, TEXT
+from fairness_core.plots.style import CLEAR, TEXT, literal
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import Attribute
 
@@ -28,7 +28,8 @@ def outcome_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
     for name, side, offset in (("before", "original", -0.2), ("after", "tuned", 0.2)):
         add_extra(figure, [getattr(c, side) for c in comparisons], attribute.name, places + offset, name)
     figure.add_vline(x=classes - 0.25, line={"color": TEXT, "width": 1, "dash": "dot"})
-    figure.update_xaxes(tickvals=[*range(classes), *places], ticktext=[*(c.label for c in attribute.classes), *EXTRA])
+    figure.update_xaxes(tickvals=[*range(classes), *places],
+                        ticktext=[*(literal(c.label) for c in attribute.classes), *EXTRA])
     return figure.update_layout(title={"subtitle": {
         "text": f"95 % intervals · unsure: likeliest class below {100 * SURE:.0f} %"}})
 

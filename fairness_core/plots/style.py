@@ -1,6 +1,7 @@
 """How every figure looks, on light and dark pages and down to 390 pixels wide."""
 
 from functools import cache
+from html import escape
 
 import plotly.graph_objects as go
 
@@ -30,6 +31,11 @@ def concept_name(prompt: str) -> str:
     return prompt if len(prompt) <= LONGEST_NAME else prompt[:LONGEST_NAME - 1].rstrip() + "…"
 
 
+def literal(text: str) -> str:
+    """The text as plotly shows it letter by letter: it takes <b> and the like for markup, wherever it writes text."""
+    return escape(text, quote=False)
+
+
 def visible(colour: str) -> str:
     """The colour, or the grey of the text where it would vanish on a dark page; colour: "#rrggbb"."""
     red, green, blue = (int(colour[i:i + 2], 16) for i in (1, 3, 5))
@@ -37,9 +43,9 @@ def visible(colour: str) -> str:
 
 
 def style(figure: go.Figure, title: str, height: int, subtitle: str = "", top: int = 48, legend: bool = True) -> go.Figure:
-    """Clear background, grey text, legend below; the zoom survives a redraw."""
+    """Clear background, grey text, legend below; the zoom survives a redraw. The title is no markup."""
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0.01, "xanchor": "left", "y": 1 - 24 / height,
+        title={"text": literal(title), "font": {"size": 15}, "x": 0.01, "xanchor": "left", "y": 1 - 24 / height,
                "yref": "container", "yanchor": "bottom", "subtitle": {"text": subtitle, "font": {"size": 12}}},
         template="none", height=height, paper_bgcolor=CLEAR, plot_bgcolor=CLEAR, font={"color": TEXT, "size": 12, "family": FONT},
         margin={"l": 10, "r": 14, "t": top, "b": 64 if legend else 30}, hovermode="closest", uirevision="kept",

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from fairness_core.events import StepDone
-from fairness_core.plots.style import SERIES, TEXT, message, style
+from fairness_core.plots.style import SERIES, TEXT, literal, message, style
 from fairness_core.settings.attributes import load_attributes
 
 LOSSES = ("total", "alignment", "semantics", "face")
@@ -21,7 +21,7 @@ def distance_curves(steps: Sequence[StepDone]) -> go.Figure:
     """Distance to the target of each controlled attribute (half the L1 distance, 0: reached) over the steps."""
     known = load_attributes()
     names = list(dict.fromkeys(name for s in steps for name in s.distance))
-    series = {known[n].label if n in known else n: [s.distance.get(n) for s in steps] for n in names}
+    series = {literal(known[n].label if n in known else n): [s.distance.get(n) for s in steps] for n in names}
     return curves(steps, series, "Distance to the target")
 
 
@@ -31,7 +31,7 @@ def curves(steps: Sequence[StepDone], series: dict[str, list[float | None]], tit
         return message("Nothing measured yet", title)
     figure = go.Figure()
     x = np.array([s.step for s in steps])
-    about = np.array([f"{s.prompt}<br>{s.faces_found} faces in {s.images} images" for s in steps])
+    about = np.array([f"{literal(s.prompt)}<br>{s.faces_found} faces in {s.images} images" for s in steps])
     for i, (name, values) in enumerate(series.items()):
         y = np.array(values, float)
         seen = np.isfinite(y)

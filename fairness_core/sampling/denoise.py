@@ -3,9 +3,10 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -207,11 +208,21 @@ def decode(vae: nn.Module, latents: Tensor) -> Tensor:
 
     With gradient checkpointing, one image at a time and computed again in the backward pass.
     """
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-    latents = latents / vae.config.scaling_factor + shift
+    latents = unscaled(vae.config, latents)
     if not vae.is_gradient_checkpointing:
         return decode_scaled(vae, latents)
     return torch.cat([checkpoint(decode_scaled, vae, one, use_reentrant=False) for one in latents.split(1)])
+
+
+def unscaled(config: Mapping[str, Any], latents: Tensor) -> Tensor:
+    """What the decoder reads: by the config's mean and deviation of each channel where it has both, as Playground 2.5's
+    kind of SDXL does, else by its one shift.
+    """
+    mean, deviation = (config.get(name) for name in ("latents_mean", "latents_std"))
+    if mean is None or deviation is None:
+        return latents / config["scaling_factor"] + (config.get("shift_factor") or 0.0)
+    mean, deviation = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, deviation))
+    return latents * deviation / config["scaling_factor"] + mean
 
 
 def decode_in_parts(vae: nn.Module, latents: Tensor) -> Tensor:

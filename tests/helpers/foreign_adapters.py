@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import torch
+from helpers.fakes import tiny_unet
 from safetensors.torch import load_file
 from torch import Tensor
 
+ATTENTION = "down_blocks.1.attentions.0.transformer_blocks.0.attn1"
+RANKS = {f"{ATTENTION}.to_q": 1, f"{ATTENTION}.to_k": 3, f"{ATTENTION}.to_v": 3}
 UNET_NAMES = {"to_q": "to_q_lora", "to_k": "to_k_lora", "to_v": "to_v_lora", "to_out.0": "to_out_lora"}
 
 
@@ -41,3 +44,14 @@ def save_published_prefix(embeddings: Tensor, folder: Path) -> Path:
     torch.save({"position_ids": torch.arange(77)[None], "position_embedding.weight": torch.randn(77, width),
                 "token_embedding.weight": torch.cat([torch.zeros(1, width), embeddings])}, path)
     return path
+
+
+def random_lora(layers: dict[str, int], names: tuple[str, str] = ("lora_A", "lora_B")) -> dict[str, Tensor]:
+    """A and B of the rank given for each of the tiny U-Net's layers."""
+    generator, unet, tensors = torch.Generator().manual_seed(0), tiny_unet(), {}
+    for layer, rank in layers.items():
+        weight = unet.get_submodule(layer).weight
+        tensors[f"{layer}.{names[0]}.weight"] = 0.5 * torch.randn(rank, *weight.shape[1:], generator=generator)
+        ends = [1] * (weight.ndim - 2)
+        tensors[f"{layer}.{names[1]}.weight"] = torch.randn(len(weight), rank, *ends, generator=generator)
+    return tensors

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from helpers.jobs import lora, request, wait, wait_for_step
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from app.engine import fairness_engine
 from app.html import run_record
 from app.jobs.files import JobError, JobRequest
 from app.requests.settings_text import parsed
@@ -83,6 +84,27 @@ def test_someones_adapter_is_compared_at_once(make, tmp_path):
     save_file({"<fair>": torch.ones(5, 8)}, tmp_path / "tokens.safetensors")
     view = wait(runner, runner.bring(tmp_path / "tokens.safetensors", brought()), "finished")
     assert view.adapter.name == TOKENS_FILE
+
+
+def test_it_is_told_that_an_adapter_was_made_for_another_model(make, tmp_path):
+    runner, notices = make(.1), []
+    runner.work.engine = replace(runner.engine, adapter_notice=lambda model, path: f"{path.name} is not of {model}")
+    for job_id in (runner.bring(lora(tmp_path / "mine.safetensors"), brought()),
+                   runner.submit(JobRequest("compare", FinetuneConfig(), ("x",), images=4))):
+        told = set()
+        while (view := runner.view(job_id)).is_active:
+            told.add(view.notice)
+        notices.append(told - {""})
+        assert view.state == "finished", view.failure
+    assert notices == [{f"{LORA_FILE} is not of mini"}, set()], "without an adapter there is nothing to tell"
+
+
+def test_the_engine_knows_what_an_adapter_was_made_for(tmp_path):
+    path = lora(tmp_path / "mine.safetensors")
+    assert fairness_engine().adapter_notice("mini", path) == ""
+    save_file(load_file(path), path, {"ss_sd_model_name": "owner/name"})
+    assert fairness_engine().adapter_notice("mini", path).startswith(
+        "mine.safetensors was made for owner/name, and this model is mini.")
 
 
 def test_foreign_files_are_refused_and_leave_nothing(make, tmp_path):

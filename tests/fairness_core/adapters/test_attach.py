@@ -255,7 +255,7 @@ def misfit(kind: str, tmp_path):
     tensors = load_file(saved("both", tmp_path))
     unet, last = (next(n for n in tensors if n.startswith("unet.")), list(tensors)[-1])
     changed = {
-        "other width": {name: torch.cat([v, v], -1) for name, v in tensors.items()},
+        "other width": {name: torch.cat([v, v], -1) if "lora_A" in name else v for name, v in tensors.items()},
         "a tensor less": {name: v for name, v in tensors.items() if name != last},
         "a layer more": tensors | {unet.replace("attn1", "attn9"): tensors[unet]},
         "other towers": {("unet." if n[0] == "t" else "text_encoder.") + n.split(".", 1)[1]: v for n, v in tensors.items()},

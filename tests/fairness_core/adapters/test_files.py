@@ -73,12 +73,37 @@ def test_other_contents_are_refused(file, change, says):
     assert file.name in str(raised.value)
 
 
-@pytest.mark.parametrize("settings", [{"unet.use_rslora": True}, {"unet.alpha_pattern": {"to_q": 4}},
-                                      {"unet.lora_alpha": "large"}])
-def test_settings_that_would_be_read_wrong_are_refused(file, settings):
+@pytest.mark.parametrize(("settings", "says"), [
+    ({"unet.lora_alpha": "large"}, "one rank and one alpha"), ({"unet.use_rslora": True}, "one rank and one alpha"),
+    ({"unet.alpha_pattern": 4}, "alpha_pattern cannot be read"), ({"unet.alpha_pattern": {"(": 4}}, "alpha_pattern"),
+    ({"unet.use_dora": True}, "DoRA"), ({"unet.lora_bias": True}, "lora_bias"), ({"unet.bias": "all"}, "biases"),
+    ({"unet.init_lora_weights": "pissa_niter_16"}, "changed weights of its model"), ({"unet.peft_type": "LOHA"}, "is LOHA"),
+    ({"unet.use_something_new": True}, "use_something_new"), ({"text_encoder.use_dora": True}, "text encoder.*DoRA"),
+])
+def test_settings_that_would_be_read_wrong_are_refused(file, settings, says):
     save_file(load_file(file), file, {"lora_adapter_metadata": json.dumps(settings)})
-    with pytest.raises(AdapterError, match="one rank and one alpha"):
+    with pytest.raises(AdapterError, match=f"{file.name} holds no LoRA for the .*{says}"):
         read_adapter(file)
+
+
+@pytest.mark.parametrize(("added", "says"), [
+    ("lora_B.bias", r"a bias in LoRA \(lora_bias\)"), ("lora_magnitude_vector.weight", "DoRA"),
+    ("lora_embedding_A", "LoRA of an embedding")])
+def test_other_kinds_are_refused_by_name(file, added, says):
+    tensors = load_file(file)
+    layer = next(name for name in tensors if name.startswith("unet.")).partition(".lora_")[0]
+    save_file(tensors | {f"{layer}.{added}": torch.ones(8)}, file)
+    with pytest.raises(AdapterError, match=f"{added.partition('.')[0]}.* is {says}, and only plain LoRA"):
+        read_adapter(file)
+
+
+def test_an_alpha_of_zero_is_no_strength(file):
+    """As stock diffusers counts it; the settings' lora_alpha: 0 is another thing, as large as the rank."""
+    model = tiny_model()
+    load_adapter(model, file)
+    save_file(load_file(file), file, {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 0, "unet.r": 2})})
+    load_adapter(model, file)
+    assert {m.scaling["fairness"] for m in model.unet.modules() if hasattr(m, "scaling")} == {0.0}
 
 
 def test_an_alpha_in_the_header_counts(file):

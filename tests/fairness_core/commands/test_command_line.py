@@ -14,6 +14,7 @@ import pytest
 import yaml
 from helpers.fakes import tiny_model
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from fairness_core.__main__ import main
 from fairness_core.commands.common import chosen_prompts, load_settings
@@ -124,6 +125,16 @@ def test_generate_writes_the_images_that_compare_paints(trained, config, tmp_pat
     assert sorted(p.name for p in out.iterdir()) == ["01-a-nurse-000.png", "01-a-nurse-001.png", "01-a-nurse.png"]
     [same] = compare(tiny, ["../a nurse"], range(2), 0, adapter, 0.5, sampling_steps=3, guidance_scale=3.0)
     assert np.array_equal(np.asarray(Image.open(out / "01-a-nurse-001.png")), same.tuned.images[1])
+
+
+def test_an_adapter_of_another_model_is_told_of(trained, config, tmp_path, tiny, capsys):
+    file = tmp_path / "theirs.safetensors"
+    save_file(load_file(trained / "adapter" / "pytorch_lora_weights.safetensors"), file, {"ss_sd_model_name": "owner/name"})
+    command = ["--adapter", str(file), "--images", "1", "--out"]
+    assert main(["generate", "--config", config, "--prompt", "a nurse", *command, str(tmp_path / "a")]) == 0
+    assert capsys.readouterr().err.startswith("theirs.safetensors was made for owner/name, and this model is tiny.")
+    assert main(["evaluate", "--config", config, "--prompts", "trained", *command, str(tmp_path / "b")]) == 0
+    assert capsys.readouterr().err.startswith("theirs.safetensors was made for owner/name, and this model is tiny.")
 
 
 def test_report_of_several_runs_adds_the_tables(trained, tmp_path, capsys):

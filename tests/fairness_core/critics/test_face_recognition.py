@@ -2,6 +2,8 @@
 
 import pickle
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from facenet_pytorch import InceptionResnetV1, fixed_image_standardization
@@ -90,6 +92,28 @@ def test_portraits_are_turned_upright_and_shrunk(tmp_path):
     picture.save(tmp_path / "phone.jpg", exif=exif)
     assert read_portrait(tmp_path / "phone.jpg").shape == (1, 3, 512, 341)
     assert read_portrait(tmp_path / "phone.jpg").min() >= -1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_sixteen_bits_a_colour_keep_their_brightness(channels, tmp_path):
+    shades = np.linspace(0, 65535, 60 * 40 * channels).astype(np.uint16).reshape(40, 60, channels)
+    cv2.imwrite(str(tmp_path / "scan.png"), shades)
+    found = read_portrait(tmp_path / "scan.png")
+    expected = torch.from_numpy(shades[..., ::-1] / 65535 * 2 - 1).permute(2, 0, 1)[None].float()
+    torch.testing.assert_close(found, expected.expand(1, 3, -1, -1), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_half_a_picture_is_refused(suffix, tmp_path):
+    path = tmp_path / f"half.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
+    with pytest.raises(CriticsError, match=f"half.{suffix} is no picture"):
+        read_portrait(path)
+    path.write_bytes(b"")
+    with pytest.raises(CriticsError, match=f"half.{suffix} is no picture"):
+        read_portrait(path)
 
 
 def test_a_file_with_a_float_bank_is_not_mistaken_for_weights(tmp_path):

@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diffusers import DiffusionPipeline, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, LCMScheduler
+from diffusers import (DiffusionPipeline, DPMSolverMultistepScheduler, EDMDPMSolverMultistepScheduler,
+                       EulerAncestralDiscreteScheduler, LCMScheduler)
+from helpers.fakes import TOKENS
 from helpers.gradients import Weighing, assert_same, loss_gradient, loss_of
 from helpers.small_pipelines import (CONFIG, GUIDANCE, KINDS, NUMBERS, PROMPT, SCHEDULERS, SIZE, STEPS, loaded, saved,
                                      small_pipeline)
@@ -18,7 +20,7 @@ from fairness_core.evaluation.compare import paint
 from fairness_core.events import StepDone
 from fairness_core.models.loading import Model, ModelError, load_model
 from fairness_core.sampling.conditioning import condition
-from fairness_core.sampling.denoise import denoise, draw_noise, to_uint8
+from fairness_core.sampling.denoise import PromptError, decode, denoise, draw_noise, to_uint8
 from fairness_core.sampling.gradients import accumulate_gradients, scheduler_coefficients, step_weights
 from fairness_core.settings.attributes import ASSETS, load_attributes
 from fairness_core.settings.config import ConfigError
@@ -167,3 +169,45 @@ def test_critics_for_photographs_are_asked_for(tmp_path, monkeypatch):
         load_model(str(saved("sd15", tmp_path / "mine")))
     monkeypatch.setenv("FAIRNESS_CRITICS", str(ASSETS / "mini"))
     assert load_model(str(tmp_path / "mine")).critics.classifier.heads_config.keys() == load_attributes().keys()
+
+
+def test_latents_with_a_mean_and_deviation_a_channel(tmp_path):
+    """Playground 2.5's kind of SDXL, with its own solver."""
+    pipeline = small_pipeline("sdxl", EDMDPMSolverMultistepScheduler())
+    pipeline.vae.register_to_config(latents_mean=[-1.6, 1.1, -3.3, 2.6], latents_std=[8.4, 5.9, 0.4, 2.9],
+                                    scaling_factor=0.5)
+    pipeline.save_pretrained(tmp_path)
+    model = loaded(tmp_path)
+    ours = to_uint8(paint(model, PROMPT, NUMBERS, 0, STEPS, GUIDANCE))
+    assert np.abs(ours.astype(int) - by_stock(DiffusionPipeline.from_pretrained(tmp_path), model)).max() <= 1
+    latents = torch.randn(1, 4, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    leaf = latents.clone().requires_grad_()
+    decode(model.vae, leaf).sum().backward()
+    scaled = (latents * torch.tensor([8.4, 5.9, 0.4, 2.9]).view(1, 4, 1, 1) / 0.5
+              + torch.tensor([-1.6, 1.1, -3.3, 2.6]).view(1, 4, 1, 1)).requires_grad_()
+    model.vae.decode(scaled).sample.sum().backward()
+    torch.testing.assert_close(leaf.grad, scaled.grad * torch.tensor([8.4, 5.9, 0.4, 2.9]).view(1, 4, 1, 1) / 0.5)
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sdxl"])
+def test_a_tokenizer_without_a_limit_takes_the_text_encoders(kind, tmp_path):
+    folder = saved(kind, tmp_path)
+    expected = paint(loaded(folder), PROMPT, NUMBERS, 0, STEPS, GUIDANCE)
+    for name in ("tokenizer", "tokenizer_2")[:2 if kind == "sdxl" else 1]:
+        settings = json.loads((folder / name / "tokenizer_config.json").read_text(encoding="utf-8"))
+        del settings["model_max_length"]
+        (folder / name / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    model = loaded(folder)
+    assert model.tokenizer.model_max_length == TOKENS
+    assert torch.equal(paint(model, PROMPT, NUMBERS, 0, STEPS, GUIDANCE), expected)
+    with pytest.raises(PromptError, match=f"reads at most {TOKENS - 2}"):
+        condition(model, "x" * TOKENS, GUIDANCE)
+
+
+@pytest.mark.parametrize(("kind", "written", "size"), [
+    ("sd15", [SIZE, SIZE], SIZE), ("sd15", [SIZE, 2 * SIZE], SIZE), ("sd15", None, 64), ("sdxl", None, 128)])
+def test_a_unet_that_names_its_size_otherwise(kind, written, size, tmp_path):
+    folder = saved(kind, tmp_path, sample_size=written)
+    model = loaded(folder)
+    assert model.latent_shape == (4, size, size) and model.image_size == 2 * size
+    assert paint(model, PROMPT, [0], 0, 1, 1.0).shape == (1, 3, 2 * size, 2 * size)

@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,3 +161,18 @@ def test_backgrounds_are_clear_and_legends_below():
         assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == CLEAR
         assert "sendChartToCloud" in figure.layout.modebar.remove
         assert figure.layout.legend.orientation == "h" and figure.layout.legend.y == 0
+
+
+def test_markup_in_a_prompt_or_a_label_is_shown_letter_by_letter():
+    bold = comparison("<b>nurse</b>", 4, 8)
+    figure = plots.distribution_plot([bold], GENDER, "female", 0.5)
+    assert list(figure.layout.yaxis.ticktext) == ["&lt;b&gt;nurse&lt;/b&gt;"]
+    dots, _ = plots.training_curves([StepDone(1, 9, 1.0, "a <i>nurse</i> & co", {"total": 1.0}, {}, 16, 15)]).data
+    assert dots.customdata[0] == "a &lt;i&gt;nurse&lt;/i&gt; &amp; co<br>15 faces in 16 images"
+    young = replace(RACE.classes[0], label="<b>30</b>")
+    odd = replace(RACE, label="A<br>B", classes=(young, *RACE.classes[1:]))
+    for figure in (plots.class_bars([CHEF], odd), plots.outcome_bars([CHEF], odd)):
+        assert figure.layout.title.text == "A&lt;br&gt;B, all prompts"
+        assert figure.layout.xaxis.ticktext[0] == "&lt;b&gt;30&lt;/b&gt;"
+    table = np.full((2, 4), 1 / 8)
+    assert plots.joint_heatmap(None, table, table, GENDER, odd).data[0].x[0] == "&lt;b&gt;30&lt;/b&gt;"
