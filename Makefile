@@ -2,13 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# glibc would hand large buffers back after every step: half of a training step went to page faults.
-export MALLOC_MMAP_THRESHOLD_ := 4294967296
-export MALLOC_TRIM_THRESHOLD_ := 8589934592
-# What is never handed back must not pile up in a pool for every thread: visitors bring many threads.
-export MALLOC_ARENA_MAX := 2
-# Threads that spin for long while they wait slow everything on a busy machine, many times over.
-export GOMP_SPINCOUNT := 1000
 
 .PHONY: demo test test-fast measure space-check clean
 

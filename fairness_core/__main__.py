@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from fairness_core.commands.parser import build_parser
+from fairness_core.hardware.allocator import tune_process
 
 REFUSED, INTERRUPTED = 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    tune_process()
     options = build_parser().parse_args(arguments)
     try:
         return import_module(f"fairness_core.commands.{options.command}").run(options)

@@ -41,9 +41,20 @@ class Averaged:
                 self.weights[name].copy_(value)
 
 
-def train(name: str, module: nn.Module, step_loss: Callable[[int], dict[str, Tensor]], *, steps: int,
-          learning_rate: float, out: Path, weight_decay: float = 0.01, warmup: int = 100, ema_decay: float = 0.999,
-          checkpoint_every: int = 100, max_grad_norm: float = 1.0) -> dict[str, Tensor]:
+def train(
+    name: str,
+    module: nn.Module,
+    step_loss: Callable[[int], dict[str, Tensor]],
+    *,
+    steps: int,
+    learning_rate: float,
+    out: Path,
+    weight_decay: float = 0.01,
+    warmup: int = 100,
+    ema_decay: float = 0.999,
+    checkpoint_every: int = 100,
+    max_grad_norm: float = 1.0,
+) -> dict[str, Tensor]:
     """Trains `module` to `steps` and returns its averaged weights.
 
     `step_loss(step)` gives named losses, summed. Continues from `out/name.pt`
@@ -53,9 +64,15 @@ def train(name: str, module: nn.Module, step_loss: Callable[[int], dict[str, Ten
     checkpoint, log = out / f"{name}.pt", (out / f"{name}.jsonl").open("a")
     optimizer = torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=weight_decay,
                                   betas=(0.9, 0.99), fused=True)
-    average = Averaged(module, ema_decay)
-    first = resume(checkpoint, module, optimizer, average) if checkpoint.exists() else 0
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: rate(first + i, steps, warmup))
+    average, first = Averaged(module, ema_decay), 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        module.load_state_dict(saved["module"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average.weights, average.updates, first = saved["average"], saved["updates"], saved["step"]
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda i: min(1, (first + i + 1) / warmup) * (0.5 + 0.5 * math.cos(
+            math.pi * min(1, (first + i) / steps))))
     started, device = time.time(), next(module.parameters()).device
     for step in range(first, steps):
         torch.manual_seed(step)
@@ -69,28 +86,10 @@ def train(name: str, module: nn.Module, step_loss: Callable[[int], dict[str, Ten
         average.update(module)
         if step % 20 == 0:
             record = {k: round(v.item(), 5) for k, v in losses.items()}
-            seconds = round(time.time() - started, 1)
-            print(json.dumps({"step": step, "seconds": seconds, **record}), file=log, flush=True)
+            log.write(json.dumps({"step": step, "seconds": round(time.time() - started, 1), **record}) + "\n")
+            log.flush()
         if (step + 1) % checkpoint_every == 0 or step + 1 == steps:
-            save(checkpoint, module, optimizer, average, step + 1)
+            state = {"module": module.state_dict(), "optimizer": optimizer.state_dict(),
+                     "average": average.weights, "updates": average.updates, "step": step + 1}
+            write_atomically(checkpoint, lambda path: torch.save(state, path))
     return average.weights
-
-
-def rate(step: int, steps: int, warmup: int) -> float:
-    """Of the learning rate: up in a line, then down in half a cosine."""
-    return min(1, (step + 1) / warmup) * (0.5 + 0.5 * math.cos(math.pi * min(1, step / steps)))
-
-
-def resume(checkpoint: Path, module: nn.Module, optimizer: torch.optim.Optimizer, average: Averaged) -> int:
-    """Takes up what was saved, and returns the step to go on from."""
-    saved = torch.load(checkpoint, weights_only=True)
-    module.load_state_dict(saved["module"])
-    optimizer.load_state_dict(saved["optimizer"])
-    average.weights, average.updates = saved["average"], saved["updates"]
-    return saved["step"]
-
-
-def save(checkpoint: Path, module: nn.Module, optimizer: torch.optim.Optimizer, average: Averaged, step: int) -> None:
-    state = {"module": module.state_dict(), "optimizer": optimizer.state_dict(),
-             "average": average.weights, "updates": average.updates, "step": step}
-    write_atomically(checkpoint, lambda path: torch.save(state, path))
