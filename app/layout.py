@@ -9,6 +9,7 @@ import gradio as gr
 from app import words
 from app.endpoints.api import add_endpoints
 from app.engine import Engine
+from app.html.fragment import fragment
 from app.html.render import offer
 from app.jobs.runner import JobRunner
 from app.jobs.visitors import Visitors
@@ -24,7 +25,6 @@ from app.rooms.progress import ProgressRoom
 from app.rooms.runs import RunsRoom
 from app.rooms.settings import SettingsRoom
 from app.rooms.target import TargetRoom
-from app.theme import GO_TO_STEP
 
 
 def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None) -> gr.Blocks:
@@ -47,7 +47,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
             with gr.Tab("Balance", id="balance"):
                 page["banner"] = gr.HTML("", elem_id="banner")
-                gr.HTML(words.STEPS, js_on_load=GO_TO_STEP, elem_id="steps")
+                gr.HTML(fragment("steps", steps=words.STEPS), js_on_load="goToStep(element)", elem_id="steps")
                 with gr.Row(equal_height=False):
                     with gr.Column(scale=4, min_width=340):
                         target.build(page)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.theme import REMEMBER_JOB
+from app.html.fragment import fragment
 from app.zero_gpu import is_here as on_zero_gpu
 
 Values, Updates = dict[str, Any], dict[str, Any]
@@ -41,12 +41,11 @@ class Page(dict[str, Any]):
     def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = ()) -> None:
         """As `on`, for a touch that may show another job: its id is put into the address once it is known."""
         self.on(trigger, handler, (*self.view_inputs, *reads)).then(
-            None, [self["job_id"]], None, js=REMEMBER_JOB, api_visibility="private", show_progress="hidden")
+            None, [self["job_id"]], None, js="rememberJob", api_visibility="private", show_progress="hidden")
 
     def named(self, updates: Updates) -> dict:
         return {self[name]: value for name, value in updates.items()}
 
 
 def title(number: int, text: str) -> None:
-    gr.HTML(f'<h2><span class="number" aria-hidden="true">{number}</span>{text}</h2>', elem_classes="step-title",
-            elem_id=f"step-{number}")
+    gr.HTML(fragment("step_title", number=number, text=text), elem_classes="step-title", elem_id=f"step-{number}")

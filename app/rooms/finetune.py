@@ -83,7 +83,10 @@ class FinetuneRoom:
             settings.finetune_request(values, self.desk.length(values).config)))
 
     def stop(self, values: Values) -> Updates:
-        return self.desk.submitting(values, lambda: (self.desk.runner.stop(values["job_id"]), values["job_id"])[1])
+        def ask() -> str:
+            self.desk.runner.stop(values["job_id"])
+            return values["job_id"]
+        return self.desk.submitting(values, ask)
 
     def go_on(self, values: Values) -> Updates:
         """Continue: finish what broke off, or add steps to what is done."""

@@ -3,11 +3,11 @@
 import gradio as gr
 
 from app import words
+from app.html.fragment import fragment, note
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
 from app.page import Page, Updates, Values
 from app.rooms.desk import Desk
-from app.text import plain
 from fairness_core import runs
 
 
@@ -17,7 +17,7 @@ class HubPart:
 
     def build(self, page: Page) -> None:
         with gr.Accordion("Publish on the Hugging Face hub", open=False, visible=False, elem_id="hub") as page["hub"]:
-            gr.HTML(f'<div class="note">{words.HUB}</div>')
+            gr.HTML(note(words.HUB))
             with gr.Row():
                 page["hub_name"] = gr.Textbox(label="Repository", placeholder="your-name/fair-portraits", max_lines=1,
                                               info=words.HUB_NAME, elem_id="hub-name", min_width=220)
@@ -40,8 +40,7 @@ class HubPart:
                                 values["hub_token"], bool(values["hub_private"]))
         except (ValueError, OSError) as error:
             return {"hub_token": "", "hub_note": banner(Failure(str(error), "Nothing was changed here."))}
-        link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'
-        return {"hub_token": "", "hub_note": f'<div class="note" role="status">Published: {link}</div>'}
+        return {"hub_token": "", "hub_note": fragment("published", address=address)}
 
     def shown(self, view: JobView) -> Updates:
         """Only an adapter with a target of its own has figures to publish."""

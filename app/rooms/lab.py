@@ -6,12 +6,12 @@ import gradio as gr
 
 from app import words
 from app.html import render
+from app.html.fragment import fragment
 from app.jobs.files import QUEUED, Failure, JobRequest, JobView
 from app.jobs.lab import LAB, lab_settings, load_points, progress_words
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
-from app.text import plain
 from fairness_core.gradient_lab.figures import loss_figure, scale_figure
 from fairness_core.gradient_lab.summary import loss_sentence, scale_sentence
 from fairness_core.settings.prompts import load_concepts
@@ -42,7 +42,7 @@ class LabRoom:
                 page["lab_start"] = gr.Button("Measure", variant="primary", elem_id="lab-start")
                 page["lab_stop"] = gr.Button("Stop", interactive=False, elem_id="lab-stop")
             page["lab_status"] = gr.HTML("", elem_id="lab-status")
-            page["lab_empty"] = gr.HTML(words.EMPTY_LAB, elem_id="lab-empty")
+            page["lab_empty"] = gr.HTML(fragment("empty", text=words.EMPTY_LAB), elem_id="lab-empty")
             with gr.Row(visible=False, equal_height=False) as page["lab_figures"]:
                 for name in ("lab_losses", "lab_scales"):
                     with gr.Column(min_width=320):
@@ -58,7 +58,10 @@ class LabRoom:
         return self.trying(values, lambda: self.desk.runner.submit(self.request(values)))
 
     def stop(self, values: Values) -> Updates:
-        return self.trying(values, lambda: (self.desk.runner.stop(values["lab_id"]), values["lab_id"])[1])
+        def ask() -> str:
+            self.desk.runner.stop(values["lab_id"])
+            return values["lab_id"]
+        return self.trying(values, ask)
 
     def find(self, values: Values) -> Updates:
         """The latest measurement, when the tab is opened."""
@@ -110,4 +113,4 @@ class LabRoom:
 
 
 def note(text: str) -> str:
-    return f'<p class="note" role="status">{plain(text)}</p>'
+    return fragment("notes", texts=[text])

@@ -6,12 +6,12 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render
+from app.html.fragment import fragment, note
 from app.jobs.files import Failure, JobView
 from app.page import Page, Piece, Updates, Values
 from app.rooms import correcting
 from app.rooms.compare_figures import identity
 from app.rooms.desk import Desk
-from app.theme import PAIR_ALT
 from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import Correction, with_correction
 
@@ -23,18 +23,18 @@ class PairPart:
         self.desk = desk
 
     def build(self, page: Page) -> None:
-        gr.HTML("<h3>One pair</h3>", elem_classes="part-title")
+        gr.HTML(fragment("part_title", text="One pair"), elem_classes="part-title")
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300):
                 page["slider"] = gr.ImageSlider(
                     show_label=False, interactive=False, elem_id="slider", max_height=420,
                     buttons=["download", "fullscreen"])
-                page["pair_words"] = gr.HTML("", elem_id="pair-words", js_on_load=PAIR_ALT)
+                page["pair_words"] = gr.HTML("", elem_id="pair-words", js_on_load="tellPair(element)")
             with gr.Column(scale=2, min_width=300):
                 page["number"] = gr.Slider(0, 15, 0, step=1, label="Picture number", info=words.PICTURE_NUMBER,
                                            elem_id="number", buttons=[])
                 with gr.Accordion("The classifier got it wrong?", open=False, elem_id="correct"):
-                    gr.HTML(f'<div class="note">{words.CORRECT}</div>')
+                    gr.HTML(note(words.CORRECT))
                     page["fix_side"] = gr.Radio([("Original", "original"), ("Debiased", "tuned")], value="tuned",
                                                 label="Which of the two", elem_id="fix-side")
                     page["fix_class"] = gr.Dropdown(correcting.choices(), value=correcting.choices()[0][1],

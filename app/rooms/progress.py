@@ -4,11 +4,11 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render
+from app.html.fragment import note
 from app.html.step_log import step_log
 from app.jobs.files import FINETUNING, Failure, JobView
 from app.page import Page, Piece, Updates, Values
 from app.rooms.desk import Desk
-from app.text import plain
 from fairness_core.plots import distance_curves, training_curves
 
 LIVE_SECONDS, IDLE_SECONDS = 1.0, 3.0
@@ -26,7 +26,7 @@ class ProgressRoom:
             with gr.Row():
                 page["losses"] = gr.Plot(show_label=False, min_width=300)
                 page["distances"] = gr.Plot(show_label=False, min_width=300)
-            gr.HTML(f'<div class="note">{words.CURVES}</div>')
+            gr.HTML(note(words.CURVES))
             page["film"] = gr.HTML("", elem_id="film")
             page["film_step"] = gr.Slider(0, 100, 100, step=1, label="Film strip, at % of the run", visible=False,
                                           info=words.FILM_STEP, elem_id="film-step", buttons=[])
@@ -50,9 +50,9 @@ class ProgressRoom:
             self.desk.runner.keep(values["job_id"], values["keep_name"])
         except (ValueError, OSError) as error:
             return {"banner": render.banner(Failure(str(error), "The run goes on as it was."))}
-        name = plain(" ".join(values["keep_name"].split()))
-        note = f"Kept as “{name}”, from the end of this step: find it in the Runs tab."
-        return {"keep_name": "", "keep_note": f'<div class="note" role="status">{note}</div>'}
+        name = " ".join(values["keep_name"].split())
+        told = f"Kept as “{name}”, from the end of this step: find it in the Runs tab."
+        return {"keep_name": "", "keep_note": note(told, live=True)}
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         active = view is not None and view.is_active

@@ -7,6 +7,7 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render, run_record
+from app.html.fragment import fragment, note
 from app.jobs.files import ADAPTER, Failure, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
@@ -30,11 +31,11 @@ class RunsRoom:
             page["runs_banner"] = gr.HTML("", elem_id="runs-banner")
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=340):
-                    page["no_runs"] = gr.HTML(words.EMPTY_RUNS)
+                    page["no_runs"] = gr.HTML(fragment("empty", text=words.EMPTY_RUNS))
                     page["runs"] = gr.HTML("", elem_id="runs")
                     page["bring"] = gr.UploadButton("Load an adapter (safetensors)", file_types=[".safetensors"],
                                                     elem_id="bring-adapter")
-                    gr.HTML(f'<div class="note">{words.BRING}</div>')
+                    gr.HTML(note(words.BRING))
                 with gr.Column(scale=6, min_width=340):
                     page["run"] = gr.Dropdown([], label="Look at a run", info=words.LOOK_AT, visible=False,
                                               elem_id="run")
@@ -58,7 +59,7 @@ class RunsRoom:
         self.hub.build(page)
         page["run_delete"] = gr.Button("Delete this run…", variant="stop", size="sm", elem_id="run-delete")
         with gr.Row(visible=False) as page["run_sure"]:
-            gr.HTML(f'<div class="wrong" role="alert">{words.DELETE}</div>', min_width=280)
+            gr.HTML(fragment("wrong", text=words.DELETE, role="alert"), min_width=280)
             page["run_gone"] = gr.Button("Yes, delete it", variant="stop", elem_id="run-gone", min_width=120)
             page["run_kept"] = gr.Button("Keep it", elem_id="run-kept", min_width=120)
 

@@ -6,6 +6,7 @@ import gradio as gr
 
 from app import words
 from app.engine import Engine
+from app.html.fragment import fragment
 from app.html.model_list import model_list
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
@@ -16,7 +17,6 @@ from app.rooms.desk import Desk
 from app.targets import joint_table
 from app.targets.sliders import (AS_IT_IS, CUSTOM, LABOUR, TargetPreset, equal_percents, labour_preset, matching_preset,
                                  measured_preset, rebalance, target_presets)
-from app.text import plain
 from fairness_core.settings.attributes import Attribute, TargetError, load_attributes
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.labour_statistics import load_labour_statistics
@@ -224,8 +224,4 @@ def preset_updates(percents: dict[str, dict[str, int]]) -> Updates:
 
 
 def preset_note(preset: TargetPreset | None) -> str:
-    if preset is None:
-        return '<div class="note">Your own target. Say who chose it and why when you share the result.</div>'
-    lines = "".join(f"<li>{plain(line)}</li>" for line in preset.details)
-    details = f"<details><summary>{words.PRESET_DETAILS}</summary><ul>{lines}</ul></details>" if lines else ""
-    return f'<div class="note">Chosen by {plain(preset.chosen_by)}: {plain(preset.why)}.{details}</div>'
+    return fragment("preset_note", preset=preset, details=words.PRESET_DETAILS)
