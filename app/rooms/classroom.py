@@ -23,6 +23,9 @@ STATES = {WAITING: "The teacher has asked nothing yet: the question appears here
 
 class ClassroomRoom:
     view_inputs = ("class_name", "class_key", "class_prompt")
+    shows = ("class_door", "class_inside", "class_message", "class_head", "class_desk", "class_seat", "class_question",
+             "class_close", "class_figure", "class_prompt")
+    linked = ("class_student", "class_name", "class_key", "tabs")  # what a link to a class may set
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -66,12 +69,12 @@ class ClassroomRoom:
     def wire(self, page: Page) -> None:
         for trigger, handler in ((page["class_join"].click, self.join), (page["class_typed"].submit, self.join),
                                  (page["class_open"].click, self.open_class)):
-            page.on(trigger, handler, (*page.view_inputs, "class_typed")).then(
+            self.desk.redraws(page, trigger, self, handler, ("class_typed",), ("class_name", "class_key")).then(
                 None, [page["class_name"], page["class_key"]], None, js="rememberClass", **QUIET)
-        reads = (*page.view_inputs, "class_asked", "class_guess", "class_student")
+        reads = ("class_asked", "class_guess", "class_student")
         for name, handler in (("class_ask", self.ask), ("class_close", self.close), ("reveal", self.reveal),
                               ("guess", self.guess)):
-            page.on(page[name].click, handler, reads)
+            self.desk.redraws(page, page[name].click, self, handler, reads)
 
     def from_link(self, name: str, key: str) -> Updates:
         """A page that opens: a student's id of its own, and the class in its address."""
@@ -164,7 +167,7 @@ class ClassroomRoom:
             known = do() or {}
         except ValueError as error:
             return {"class_message": render.banner(Failure(str(error), ""))}
-        return known | self.desk.refresh(values | known) | {"class_message": note(said, live=True) if said else ""}
+        return known | self.desk.refresh(values | known, self) | {"class_message": note(said, live=True) if said else ""}
 
 
 def typed(values: Values) -> str:

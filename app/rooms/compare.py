@@ -18,15 +18,18 @@ from fairness_core import runs
 from fairness_core.plots import distribution_plot, outcome_bars
 from fairness_core.settings.attributes import load_attributes
 
+OWN_PIECES = ("empty", "compare", "origin", "verdict", "prompt", "pairs", "table", "adapter", "archive", "distribution",
+              "outcomes", "joint")
 SORTS = [("Name", "name"), ("Before", "before"), ("After", "after")]
 
 
 class CompareRoom:
     def __init__(self, desk: Desk):
         self.desk = desk
-        self.pair, self.more = self.parts = (PairPart(desk), MorePart(desk))
+        self.pair, self.more = PairPart(desk, self), MorePart(desk)
         self.own_inputs = ("prompt", "bars", "plot_class", "sort", "joint_pair")
-        self.view_inputs = (*self.own_inputs, *(name for part in self.parts for name in part.view_inputs))
+        self.view_inputs = (*self.own_inputs, *self.pair.view_inputs)
+        self.shows = (*OWN_PIECES, *self.pair.shows, *self.more.shows)
 
     def build(self, page: Page) -> None:
         title(3, "Compare")
@@ -76,9 +79,9 @@ class CompareRoom:
 
     def wire(self, page: Page) -> None:
         for name in self.own_inputs:
-            page.on(page[name].input, self.desk.refresh, page.view_inputs)
-        for part in self.parts:
-            part.wire(page)
+            self.desk.redraws(page, page[name].input, self)
+        self.pair.wire(page)
+        self.more.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """A prompt that is not among the compared ones falls back to the first."""

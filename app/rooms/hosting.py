@@ -10,6 +10,7 @@ from app.rooms.desk import Desk
 
 class HostingRoom:
     view_inputs = ()
+    shows = ("hosting",)
 
     def __init__(self, desk: Desk):
         self.desk = desk

@@ -12,6 +12,8 @@ from fairness_core import runs
 
 
 class HubPart:
+    shows = ("hub", "hub_note", "hub_token")
+
     def __init__(self, desk: Desk):
         self.desk = desk
 
@@ -30,7 +32,7 @@ class HubPart:
             page["hub_note"] = gr.HTML("", elem_id="hub-note")
 
     def wire(self, page: Page) -> None:
-        page.on(page["hub_push"].click, self.push, ("run", "hub_name", "hub_token", "hub_private"),
+        page.on(page["hub_push"].click, self.push, ("run", "hub_name", "hub_token", "hub_private"), ("hub_token", "hub_note"),
                 show_progress="minimal", show_progress_on=[page["hub_note"]], trigger_mode="once")
 
     def push(self, values: Values) -> Updates:

@@ -21,6 +21,8 @@ RUNS, STEPS = 3, 10
 
 class LabRoom:
     view_inputs = ("lab_id",)
+    shows = ("lab_start", "lab_stop", "lab_status", "lab_empty", "lab_figures", "lab_losses", "lab_losses_words", "lab_scales",
+             "lab_scales_words")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -50,9 +52,9 @@ class LabRoom:
                         page[f"{name}_words"] = gr.HTML("", elem_id=f"{name.replace('_', '-')}-words")
 
     def wire(self, page: Page) -> None:
-        page.on(page["lab_start"].click, self.start, (*page.view_inputs, "lab_prompt", "lab_target", "lab_steps"))
-        page.on(page["lab_stop"].click, self.stop, page.view_inputs)
-        page.on(self.tab.select, self.find, page.view_inputs)
+        self.desk.redraws(page, page["lab_start"].click, self, self.start, ("lab_prompt", "lab_target", "lab_steps"), ("lab_id",))
+        self.desk.redraws(page, page["lab_stop"].click, self, self.stop, writes=("lab_id",))
+        self.desk.redraws(page, self.tab.select, self, self.find, writes=("lab_id",))
 
     def start(self, values: Values) -> Updates:
         return self.trying(values, lambda: self.desk.runner.submit(self.request(values)))
@@ -67,7 +69,7 @@ class LabRoom:
         """The latest measurement, when the tab is opened."""
         latest = next((line.job_id for line in self.desk.runner.history() if line.request.kind == LAB), "")
         lab_id = values["lab_id"] or latest
-        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id})
+        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id}, self)
 
     def request(self, values: Values) -> JobRequest:
         """On the first preset's model. Raises InputError for a missing prompt or number."""
@@ -82,7 +84,7 @@ class LabRoom:
             lab_id = ask()
         except (ValueError, OSError) as error:
             return {"lab_status": render.banner(Failure(str(error), "Nothing was started."))}
-        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id})
+        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id}, self)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         lab = self.desk.view_of(values["lab_id"])

@@ -24,6 +24,7 @@ COLUMNS = ("Says", "Agree before", "Agree after", "Changed", "CLIP-I")
 
 class MustNotMoveRoom:
     view_inputs = ("check_id", "check_prompt")
+    shows = ("check", "check_status", "moved", "check_pictures", "check_prompt", "check_pairs")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -40,9 +41,9 @@ class MustNotMoveRoom:
                 page["check_pairs"] = gr.HTML("", elem_id="check-pairs", js_on_load="enlarge(element)")
 
     def wire(self, page: Page) -> None:
-        page.on(page["check"].click, self.check, page.view_inputs)
-        page.on(page["check_prompt"].input, self.desk.refresh, page.view_inputs)
-        page.on(self.tab.select, self.find, page.view_inputs)
+        self.desk.redraws(page, page["check"].click, self, self.check, writes=("check_id",))
+        self.desk.redraws(page, page["check_prompt"].input, self)
+        self.desk.redraws(page, self.tab.select, self, self.find, writes=("check_id",))
 
     def check(self, values: Values) -> Updates:
         """Queues the panel for the adapter of the run on show."""
@@ -53,7 +54,7 @@ class MustNotMoveRoom:
             check_id = self.desk.runner.submit(panel_request(shown))
         except (ValueError, OSError) as error:
             return {"check_status": render.banner(Failure(str(error), "Nothing was started."))}
-        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
+        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def find(self, values: Values) -> Updates:
         """The latest panel of the run on show, when the tab is opened."""
@@ -61,7 +62,7 @@ class MustNotMoveRoom:
         lines = (line for line in self.desk.runner.history() if line.request.kind == CHECK)
         check_id = next((line.job_id for line in lines if shown and line.request.source == shown.source),
                         values["check_id"])
-        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
+        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         shown, panel = self.desk.shown(view), self.desk.view_of(values["check_id"])

@@ -16,6 +16,7 @@ LIVE_SECONDS, IDLE_SECONDS = 1.0, 3.0
 
 class ProgressRoom:
     view_inputs = ("film_step",)
+    shows = ("timer", "status", "curves", "losses", "distances", "film", "film_step", "keep", "keep_note", "log")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -41,9 +42,9 @@ class ProgressRoom:
                 page["log"] = gr.HTML("")
 
     def wire(self, page: Page) -> None:
-        page.on(page["film_step"].input, self.desk.refresh, page.view_inputs, trigger_mode="always_last")
-        page.on(page["keep_now"].click, self.keep, ("job_id", "keep_name"))
-        page.on(page["keep_name"].submit, self.keep, ("job_id", "keep_name"))
+        self.desk.redraws(page, page["film_step"].input, self, trigger_mode="always_last")
+        for trigger in (page["keep_now"].click, page["keep_name"].submit):
+            page.on(trigger, self.keep, ("job_id", "keep_name"), ("keep_name", "keep_note", "banner"))
 
     def keep(self, values: Values) -> Updates:
         try:

@@ -17,9 +17,13 @@ from app.rooms.hub import HubPart
 from app.rooms.target import TARGET_INPUTS
 from fairness_core.plots import distance_curves, training_curves
 
+RECORD = ("run_sure", "run_record", "run_about", "run_again", "run_adapter", "run_archive", "run_losses", "run_distances",
+          "run_film", "run_compare", *HubPart.shows, "runs_banner")
+LIST = ("runs", "no_runs", "run", *RECORD)
+
 
 class RunsRoom:
-    view_inputs = ()
+    view_inputs = shows = ()
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -64,14 +68,14 @@ class RunsRoom:
             page["run_kept"] = gr.Button("Keep it", elem_id="run-kept", min_width=120)
 
     def wire(self, page: Page) -> None:
-        page.on(self.tab.select, self.list_runs, ("run", "job_id"))
-        page.on(page["run"].input, self.run_chosen, ("run",), trigger_mode="always_last")
-        page.asks(page["run_open"].click, self.open_run, ("run",))
-        page.asks(page["run_compare"].click, self.compare, ("run",))
-        page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"))
-        page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)})
-        page.on(page["run_kept"].click, lambda _: {"run_sure": gr.update(visible=False)})
-        page.asks(page["run_gone"].click, self.delete, ("run",))
+        page.on(self.tab.select, self.list_runs, ("run", "job_id"), LIST)
+        page.on(page["run"].input, self.run_chosen, ("run",), RECORD, trigger_mode="always_last")
+        page.asks(page["run_open"].click, self.open_run, ("run",), ("tabs",))
+        page.asks(page["run_compare"].click, self.compare, ("run",), ("tabs", "runs_banner"))
+        page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"), ("tabs", "runs_banner"))
+        page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)}, (), ("run_sure",))
+        page.on(page["run_kept"].click, lambda _: {"run_sure": gr.update(visible=False)}, (), ("run_sure",))
+        page.asks(page["run_gone"].click, self.delete, ("run",), LIST)
         self.hub.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:

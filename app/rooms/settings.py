@@ -13,12 +13,16 @@ from app.requests import settings
 from app.requests.page_values import page_values
 from app.requests.settings_text import LONGEST_TEXT, InputError, as_token, as_yaml, from_token, parsed
 from app.rooms.desk import Desk
-from app.rooms.finetune import SETTINGS_INPUTS
+from app.rooms.finetune import SETTINGS_INPUTS, TRAINED
+from app.rooms.target import TARGET_SHOWN
 from fairness_core.settings.config import FinetuneConfig
+
+LOADED = (*TARGET_SHOWN, *TRAINED, "model", "free_text", "concepts", "loaded", "length", "filled_for", "experiment", "estimate",
+          "loaded_note", "banner")
 
 
 class SettingsRoom:
-    view_inputs = ()
+    view_inputs = shows = ()
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -38,9 +42,9 @@ class SettingsRoom:
 
     def wire(self, page: Page) -> None:
         for name, handler, script in (("save", self.save, "saveFile"), ("link", self.link, "copyLink")):
-            page.on(page[name].click, handler, SETTINGS_INPUTS).then(None, [page["outgoing"]], None, js=script, **QUIET)
-        page.on(page["load"].upload, self.load, ("load",))
-        page.on(page["experiment"].input, self.experiment_chosen, ("experiment",))
+            page.on(page[name].click, handler, SETTINGS_INPUTS, ("outgoing", "banner")).then(None, [page["outgoing"]], None, js=script, **QUIET)
+        page.on(page["load"].upload, self.load, ("load",), LOADED)
+        page.on(page["experiment"].input, self.experiment_chosen, ("experiment",), LOADED)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The settings are the visitor's: no job changes them."""

@@ -25,13 +25,18 @@ from fairness_core.settings.prompts import ConceptGroup
 SLIDERS = tuple(f"{a.name}:{c}" for a in load_attributes().values() for c in a.class_names)
 SWITCHES = tuple(f"{a}:control" for a in load_attributes())
 CONCEPTS = tuple(f"{group}:concepts" for group in settings.concept_groups())
+GROUPS = tuple(f"{a}:sliders" for a in load_attributes())
 JOINT = ("joint:on", "joint:pair", *settings.JOINT_CELLS)
+TABLE = ("joint:note", *settings.JOINT_CELLS)
+JOINT_SHOWN = ("joint:group", "joint:editor", "joint:pair", *TABLE)
 SHARES = (*SLIDERS, *SWITCHES, *JOINT)
+PRESET = ("target_preset", "preset_note")
+TARGET_SHOWN = (*SLIDERS, *SWITCHES, *GROUPS, "joint:on", *JOINT_SHOWN, *CONCEPTS, *PRESET)
 TARGET_INPUTS = (*SHARES, *CONCEPTS, "target_preset", "model", "free_text")
 
 
 class TargetRoom:
-    view_inputs = ()
+    view_inputs = shows = ()
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -41,19 +46,22 @@ class TargetRoom:
 
     def wire(self, page: Page) -> None:
         for name, attribute in load_attributes().items():
-            page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES, trigger_mode="always_last")
+            page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES,
+                    (f"{name}:sliders", *JOINT_SHOWN, *PRESET), trigger_mode="always_last")
             for c in attribute.class_names:
-                page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), SHARES, trigger_mode="always_last")
-        page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"),
+                others = (f"{name}:{other}" for other in attribute.class_names if other != c)
+                page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), (*SLIDERS, *SWITCHES, "joint:on"),
+                        (*others, *PRESET), trigger_mode="always_last")
+        page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"), TARGET_SHOWN,
                 trigger_mode="always_last")
-        page.on(page["joint:on"].input, self.joint_switched, SHARES, trigger_mode="always_last")
-        page.on(page["joint:pair"].input, self.fill, SHARES)
-        page.on(page["joint:fill"].click, self.fill, SHARES)
-        page.on(page["joint:scale"].click, self.scale, SHARES)
+        page.on(page["joint:on"].input, self.joint_switched, SHARES, (*JOINT_SHOWN, *PRESET), trigger_mode="always_last")
+        page.on(page["joint:pair"].input, self.fill, SHARES, TABLE)
+        page.on(page["joint:fill"].click, self.fill, SHARES, TABLE)
+        page.on(page["joint:scale"].click, self.scale, JOINT, TABLE)
         for name in settings.JOINT_CELLS:
-            page.on(page[name].input, self.table_edited, SHARES, trigger_mode="always_last")
+            page.on(page[name].input, self.table_edited, JOINT, ("joint:note",), trigger_mode="always_last")
         for name in CONCEPTS:
-            page.on(page[name].change, self.concepts_chosen, CONCEPTS)
+            page.on(page[name].change, self.concepts_chosen, CONCEPTS, ("concepts",))
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The target is the visitor's: no job changes it."""
