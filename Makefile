@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast measure space-check clean
+.PHONY: demo test test-fast measure space-check space-deploy clean
 
 demo: $(VENV)/installed
 	$(BIN)/python app.py
@@ -21,6 +21,11 @@ measure: $(VENV)/installed
 # Builds the environment of a Hugging Face Space from the committed files alone, starts app.py in it and drives the page.
 space-check: $(VENV)/installed-tests chromium
 	$(BIN)/python -m tests.space_check
+
+# Uploads what a Space needs to the Space SPACE=owner/name, which is made if need be (PRIVATE=1: private). DRY=1: lists the
+# files and their sum, and uploads nothing.
+space-deploy: $(VENV)/installed
+	$(BIN)/python -m app.deploy $(SPACE) $(if $(DRY),--dry-run) $(if $(PRIVATE),--private)
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

@@ -69,7 +69,8 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
             room.wire(page)
         page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows)
         opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED))
-        demo.load(loader(page, desk, rooms), page.called(page.view_inputs), page.called(opened), **QUIET)
+        demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened), **QUIET).then(
+            None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
     demo.first_look = lambda: desk.refresh({name: page[name].value for name in page.view_inputs} | {"seen": {}})
@@ -86,6 +87,7 @@ def build_page(page: Page, rooms: Rooms) -> None:
     """Every room's components, where they stand."""
     gr.Markdown(words.INTRO)
     page["job_id"] = gr.Textbox("", visible=False)
+    page["last_job"] = gr.BrowserState("", storage_key="last-job", secret="last-job")  # in a frame: see rememberJob
     page["seen"] = gr.State({})
     page["timer"] = gr.Timer(1.0, active=False)  # the page loads first, then it polls
     with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
@@ -110,9 +112,11 @@ def build_balance(page: Page, rooms: Rooms) -> None:
 
 
 def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
-    """A page that opens: the job, the class and the settings in its address, if there are any."""
-    def load(request: gr.Request, *values: Any) -> dict:
-        job_id = request.query_params.get("job", "")
+    """A page that opens: the job, the class and the settings in its address, if there are any. An address that holds
+    none of them, in a frame, shows the visitor's last job again."""
+    def load(request: gr.Request, last_job: str, *values: Any) -> dict:
+        told = any(request.query_params.get(name) for name in ("job", "class", "settings"))
+        job_id = request.query_params.get("job", "") if told else desk.known(last_job)
         lesson = rooms.classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
         updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson)
         if not job_id:

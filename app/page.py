@@ -41,9 +41,9 @@ class Page(dict[str, Any]):
 
     def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = (),
              writes: Sequence[str] = ()) -> None:
-        """As `on`, for a touch that may show another job: its id is put into the address once it is known."""
+        """As `on`, for a touch that may show another job: its id is put where a reload finds it, once it is known."""
         self.on(trigger, handler, (*self.view_inputs, *reads), ("job_id", *self.shows, *writes)).then(
-            None, [self["job_id"]], None, js="rememberJob", api_visibility="private", show_progress="hidden")
+            None, [self["job_id"]], [self["last_job"]], js="rememberJob", api_visibility="private", show_progress="hidden")
 
     def called(self, names: Sequence[str]) -> list[Any]:
         return [self[name] for name in names]

@@ -104,6 +104,13 @@ class Desk:
     def view_of(self, job_id: str) -> JobView | None:
         return self.runner.view(job_id) if job_id else None
 
+    def known(self, job_id: str) -> str:
+        """The id of a job that is still here; of any other nothing: a browser may remember what was deleted since."""
+        try:
+            return job_id if self.view_of(job_id) else ""
+        except JobError:
+            return ""
+
     def shown(self, view: JobView | None) -> JobView | None:
         """Whose pictures step 3 shows: the job's, else those of the run it started from, else the first recorded run's."""
         for candidate in (view, self.source_of(view)):

@@ -38,11 +38,15 @@ class SettingsRoom:
                                            elem_id="load-settings", min_width=110)
             page["link"] = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=110)
         page["loaded_note"] = gr.HTML(note(words.SETTINGS_NOTE), elem_id="loaded-note")
+        page["link_text"] = gr.Textbox("", label="Link to these settings", visible=False, interactive=False, max_lines=1,
+                                       buttons=["copy"], elem_id="link-text")
         page["outgoing"] = gr.Textbox("", visible=False)  # what the browser saves or copies
 
     def wire(self, page: Page) -> None:
-        for name, handler, script in (("save", self.save, "saveFile"), ("link", self.link, "copyLink")):
-            page.on(page[name].click, handler, SETTINGS_INPUTS, ("outgoing", "banner")).then(None, [page["outgoing"]], None, js=script, **QUIET)
+        for name, handler, script, filled in (("save", self.save, "saveFile", None),
+                                              ("link", self.link, "copyLink", [page["link_text"]])):
+            page.on(page[name].click, handler, SETTINGS_INPUTS, ("outgoing", "banner", "link_text")).then(
+                None, [page["outgoing"]], filled, js=script, **QUIET)
         page.on(page["load"].upload, self.load, ("load",), LOADED)
         page.on(page["experiment"].input, self.experiment_chosen, ("experiment",), LOADED)
 
@@ -54,7 +58,8 @@ class SettingsRoom:
         return self.handed_on(values, as_yaml)
 
     def link(self, values: Values) -> Updates:
-        return self.handed_on(values, as_token)
+        handed_on = self.handed_on(values, as_token)
+        return handed_on | {"link_text": gr.update(visible=bool(handed_on["outgoing"]))}
 
     def handed_on(self, values: Values, write) -> Updates:
         """The settings on the page as text; what could not be started is not handed on either."""

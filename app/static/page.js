@@ -10,13 +10,32 @@ function putInAddress(parts) {
   for (const [name, value] of Object.entries(parts))
     if (value) url.searchParams.set(name, value); else url.searchParams.delete(name);
   window.history.replaceState({}, '', url);
-  return url.href;
+  tellHub();
+  return link().href;
 }
 
-// The job's id in the address: a refresh, a bookmark or a second tab finds the job again.
+// This page's address without what a Space's frame puts in for itself (its theme, and the key of a private Space).
+function link() {
+  const url = new URL(window.location.href);
+  for (const name of [...url.searchParams.keys()]) if (name.startsWith('__')) url.searchParams.delete(name);
+  return url;
+}
+
+const isFramed = () => window.parent !== window;
+
+// A Space's page is in a frame of the hub's, whose address the visitor sees: the hub takes over what it is told.
+// https://huggingface.co/docs/hub/spaces-handle-url-parameters
+function tellHub() {
+  if (isFramed()) window.parent.postMessage({queryString: link().searchParams.toString(), hash: ''}, 'https://huggingface.co');
+}
+tellHub();
+
+// The job's id in the address: a refresh, a bookmark or a second tab finds the job again. In a frame that nobody but
+// its own page can reload with an address, this browser keeps it: what is returned.
 function rememberJob(id) {
   showBanner();
   putInAddress({job: id});
+  return isFramed() ? id : '';
 }
 
 // The class, and the key of its teacher, stay in the address: a reload or a bookmark comes back to it.
@@ -34,18 +53,19 @@ function saveFile(text) {
   URL.revokeObjectURL(link.href);
 }
 
-// Into the address first: where the clipboard is refused, the address can still be copied by hand.
+// Returned for the field below the button: where the clipboard is refused, it can still be copied by hand.
 async function copyLink(token) {
   showBanner();
-  if (!token) return;
+  if (!token) return '';
   const address = putInAddress({job: '', settings: token});
   const note = document.querySelector('#loaded-note .note');
   try {
     await navigator.clipboard.writeText(address);
     note.textContent = 'Link copied: it opens this page with these settings.';
   } catch {
-    note.textContent = 'Copy the link from the address bar: it opens this page with these settings.';
+    note.textContent = 'Copy the link below: it opens this page with these settings.';
   }
+  return address;
 }
 
 // A pair of pictures pressed: shown large until pressed again, or Escape.

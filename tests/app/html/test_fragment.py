@@ -49,4 +49,4 @@ def test_no_markup_is_put_together_in_python():
 def test_the_page_calls_the_functions_of_its_script():
     functions = set(re.findall(r"^(?:async )?function (\w+)", (STATIC / "page.js").read_text(), re.MULTILINE))
     called = set(re.findall(r'js_on_load="(\w+)\(element\)"|js="(\w+)"|, "(saveFile|copyLink)"', TOGETHER))
-    assert {name for names in called for name in names if name} == functions - {"showBanner", "putInAddress"}
+    assert {name for names in called for name in names if name} == functions - {"showBanner", "putInAddress", "link", "tellHub"}
