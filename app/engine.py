@@ -6,6 +6,7 @@ from typing import Any
 
 from fairness_core.events import Event
 from fairness_core.results import PromptComparison
+from fairness_core.settings.prompt_length import PromptLength
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Engine:
     """The engine's entry points. See fairness_core for their arguments; a model is opaque but for name and label.
 
     find_model: the entry of a model outside the registry, by folder or hub id; None where visitors are strangers, who
-    have no business with this machine's folders.
+    have no business with this machine's folders. prompt_length: what a prompt takes of what a model reads, or None where
+    that is not known before the model is loaded.
     """
 
     available_models: Callable[[], list]
@@ -23,12 +25,13 @@ class Engine:
     compare: Callable[..., Iterator[PromptComparison]]
     lab: Callable[..., Iterator[Any]]
     find_model: Callable[[str], Any] | None = None
+    prompt_length: Callable[[str, str, int], PromptLength | None] = lambda model, prompt, reserved: None
 
 
 def fairness_engine() -> Engine:
     """The real one. Models, training and evaluation are imported with the first job: the page need not wait for them."""
     from fairness_core.evaluation import originals
-    from fairness_core.models import registry
+    from fairness_core.models import registry, tokenizers
     from fairness_core.settings import presets
 
     def load_model(name: str, **named: Any) -> Any:
@@ -56,4 +59,5 @@ def fairness_engine() -> Engine:
         usable = registry.available_models()
         return [preset for kind in presets.KINDS for preset in registry.usable_presets(usable, kind)]
 
-    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for)
+    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for,
+                  tokenizers.prompt_length)

@@ -20,7 +20,7 @@ JOINT = "Beyond each attribute alone: for example as many Black women as Black m
 JOINT_PAIR = "The third attribute keeps its sliders, independent of these two."
 SETTINGS_NOTE = "Settings as a file that this page and the command line read, or as a link that opens this page with them."
 CONCEPTS = "Each step of the finetune draws some of these; where there are few, each gets more images."
-FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand. Up to about 30 words each."
+FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand."
 LENGTH = "How many steps to train. Most of the change comes early."
 
 ADVANCED = {

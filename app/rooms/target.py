@@ -1,6 +1,7 @@
 """Step 1, the target: the model, the shares that should be seen, and the prompts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import gradio as gr
 
@@ -10,6 +11,7 @@ from app.html.fragment import fragment
 from app.html.model_list import model_list
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
+from app.jobs.lengths import typed_note
 from app.page import Page, Piece, Updates, Values, title
 from app.requests import settings
 from app.requests.page_values import table_values
@@ -32,6 +34,7 @@ JOINT_SHOWN = ("joint:group", "joint:editor", "joint:pair", *TABLE)
 SHARES = (*SLIDERS, *SWITCHES, *JOINT)
 PRESET = ("target_preset", "preset_note")
 TARGET_SHOWN = (*SLIDERS, *SWITCHES, *GROUPS, "joint:on", *JOINT_SHOWN, *CONCEPTS, *PRESET)
+TYPED = ("free_text", "model", "tune")  # what decides how much more may be typed
 TARGET_INPUTS = (*SHARES, *CONCEPTS, "target_preset", "model", "free_text")
 
 
@@ -62,6 +65,8 @@ class TargetRoom:
             page.on(page[name].input, self.table_edited, JOINT, ("joint:note",), trigger_mode="always_last")
         for name in CONCEPTS:
             page.on(page[name].change, self.concepts_chosen, CONCEPTS, ("concepts",))
+        for name in TYPED:
+            page.on(page[name].change, self.typed, TYPED, ("prompt_note",), trigger_mode="always_last")
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The target is the visitor's: no job changes it."""
@@ -136,6 +141,11 @@ class TargetRoom:
     def table_edited(self, values: Values) -> Updates:
         return {"joint:note": joint_table.note(values["joint:pair"], settings.joint_cells(values))}
 
+    def typed(self, values: Values) -> Updates:
+        """How many tokens are left to what is typed."""
+        config = replace(next(iter(self.desk.presets.values())).config, tune=values["tune"])
+        return {"prompt_note": typed_note(self.desk.runner.engine, values["model"], values["free_text"], config.reserved_places)}
+
     def concepts_chosen(self, values: Values) -> Updates:
         return {"concepts": gr.update(label=settings.concepts_label(values))}
 
@@ -162,6 +172,7 @@ def build_target(page: Page, engine: Engine, first_config: FinetuneConfig) -> No
             concept_controls(page, group, concepts, chosen[f"{group}:concepts"])
     page["free_text"] = gr.Textbox(label="Your own prompts", info=words.FREE_TEXT, lines=1, max_lines=6,
                                    placeholder="a close-up of a smiling barista in warm light", elem_id="free-text")
+    page["prompt_note"] = gr.HTML("", elem_id="prompt-note")
 
 
 def attribute_controls(page: Page, attribute: Attribute, percents: dict[str, int] | None) -> None:

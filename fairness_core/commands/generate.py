@@ -9,6 +9,7 @@ from fairness_core.annotate import contact_sheet
 from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, load_settings, stoppable
 from fairness_core.evaluation.compare import generate
 from fairness_core.models.loading import load_model
+from fairness_core.models.tokenizers import check_prompts
 from fairness_core.settings.prompts import parse_prompts
 
 LONGEST_STEM, COLUMNS = 60, 4
@@ -17,6 +18,7 @@ LONGEST_STEM, COLUMNS = 60, 4
 def run(options: Namespace) -> int:
     config = load_settings(options.config, options.set)
     prompts = list(dict.fromkeys(prompt for text in options.prompt for prompt in parse_prompts(text) or [""]))
+    check_prompts(config.model, prompts)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
     options.out.mkdir(parents=True, exist_ok=True)
     with stoppable("after this prompt; what was painted is kept.") as should_stop:

@@ -68,6 +68,7 @@ def another_server(html: str) -> Iterator[str]:
 
 def test_on_the_hub_the_address_of_its_page_finds_the_run(context, serve):
     served = serve(fake_engine(.02))
+    context.grant_permissions(["local-network-access"], origin="https://huggingface.co")  # the test's hub frames this machine
     context.route("https://huggingface.co/**", lambda route: route.fulfill(
         content_type="text/html", body=HUB.format(url=served.url.rstrip("/"))))
     page = context.new_page()
