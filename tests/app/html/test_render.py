@@ -191,7 +191,6 @@ def test_a_length_just_chosen_counts_before_advanced_is_filled():
 
 @pytest.mark.parametrize(("changes", "words"), [
     ({"occupations:concepts": []}, "No concept is chosen"),
-    ({"free_text": "word " * 500}, "500 words"),
     ({"gender:control": False}, "No attribute is controlled"),
     ({"gender:female": 60}, "sum to 110.0 %"),
     ({"steps": None}, "Steps"),
