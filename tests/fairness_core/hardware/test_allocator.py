@@ -16,7 +16,7 @@ SETTINGS = ("MALLOC_", "GOMP_", "OMP_", "GLIBC_TUNABLES")
 on_glibc = pytest.mark.skipif(glibc_mallopt() is None, reason="another C library")
 
 # A block twenty times, written to each time: what was freed is faulted in again where it was handed back. In a thread as
-# well, for that is where the page trains (there, blocks of over 64 MiB are of no arena).
+# well, for that is where the page trains.
 FAULTS = """
 import ctypes, resource, sys, threading
 {tuned}
@@ -51,7 +51,7 @@ def faults(tuned: str, threaded: bool, megabytes: int) -> int:
 
 
 @on_glibc
-@pytest.mark.parametrize(("threaded", "megabytes"), [(False, 80), (True, 40)])
+@pytest.mark.parametrize(("threaded", "megabytes"), [(False, 80), (True, 80)])
 def test_what_is_freed_is_not_faulted_in_again(threaded, megabytes):
     pages = 20 * megabytes * 2**20 // os.sysconf("SC_PAGE_SIZE")
     assert faults("", threaded, megabytes) > pages / 2
