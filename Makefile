@@ -2,15 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# glibc would hand large buffers back after every step: half of a training step went to page faults.
-export MALLOC_MMAP_THRESHOLD_ := 4294967296
-export MALLOC_TRIM_THRESHOLD_ := 8589934592
-# What is never handed back must not pile up in a pool for every thread: visitors bring many threads.
-export MALLOC_ARENA_MAX := 2
-# Threads that spin for long while they wait slow everything on a busy machine, many times over.
-export GOMP_SPINCOUNT := 1000
 
-.PHONY: demo test test-fast measure space-check clean
+.PHONY: demo test test-fast measure space-check space-deploy clean
 
 demo: $(VENV)/installed
 	$(BIN)/python app.py
@@ -28,6 +21,11 @@ measure: $(VENV)/installed
 # Builds the environment of a Hugging Face Space from the committed files alone, starts app.py in it and drives the page.
 space-check: $(VENV)/installed-tests chromium
 	$(BIN)/python -m tests.space_check
+
+# Uploads what a Space needs to the Space SPACE=owner/name, which is made if need be (PRIVATE=1: private). DRY=1: lists the
+# files and their sum, and uploads nothing.
+space-deploy: $(VENV)/installed
+	$(BIN)/python -m app.deploy $(SPACE) $(if $(DRY),--dry-run) $(if $(PRIVATE),--private)
 
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -m venv $(VENV)

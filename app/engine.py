@@ -7,6 +7,7 @@ from typing import Any
 
 from fairness_core.events import Event
 from fairness_core.results import PromptComparison
+from fairness_core.settings.prompt_length import PromptLength
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Engine:
 
     find_model: the entry of a model outside the registry, by folder or hub id; None where visitors are strangers, who
     have no business with this machine's folders. adapter_notice: what people should know of an adapter's file before it
-    is used with the model of that name, or "".
+    is used with the model of that name, or "". prompt_length: what a prompt takes of what a model reads, or None where
+    that is not known before the model is loaded.
     """
 
     available_models: Callable[[], list]
@@ -26,12 +28,13 @@ class Engine:
     lab: Callable[..., Iterator[Any]]
     find_model: Callable[[str], Any] | None = None
     adapter_notice: Callable[[str, Path], str] = lambda model, adapter: ""
+    prompt_length: Callable[[str, str, int], PromptLength | None] = lambda model, prompt, reserved: None
 
 
 def fairness_engine() -> Engine:
     """The real one. Models, training and evaluation are imported with the first job: the page need not wait for them."""
     from fairness_core.evaluation import originals
-    from fairness_core.models import registry
+    from fairness_core.models import registry, tokenizers
     from fairness_core.settings import presets
 
     def load_model(name: str, **named: Any) -> Any:
@@ -64,4 +67,4 @@ def fairness_engine() -> Engine:
         return files.adapter_notice(adapter, registry.entry_for(model))
 
     return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for,
-                  adapter_notice)
+                  adapter_notice, tokenizers.prompt_length)

@@ -8,7 +8,7 @@ from app.engine import Engine
 from app.jobs.limits import Limits, own_limits
 from app.jobs.visitors import Visitors
 from app.layout import build_app
-from app.theme import CSS, theme
+from app.theme import look
 from fairness_core.settings.attributes import ASSETS
 
 RECORDED = ASSETS / "recorded"
@@ -48,5 +48,5 @@ def runs_folder() -> Path:
 def launch_options(limits: Limits | None = None) -> dict:
     """Arguments of Blocks.launch that tests share. No folder is served: downloads are copies in the page's cache."""
     largest = limits.upload_megabytes if limits else LARGEST_UPLOAD
-    return {"theme": theme(), "css": CSS, "ssr_mode": False, "mcp_server": True, "footer_links": ["api", "settings"],
-            "show_error": True, "max_file_size": f"{largest}mb"}
+    return {**look(), "ssr_mode": False, "mcp_server": True, "footer_links": ["api", "settings"], "show_error": True,
+            "max_file_size": f"{largest}mb"}

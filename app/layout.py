@@ -1,6 +1,7 @@
 """The page: which room stands where. Each room is a module of its own."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import gradio as gr
 from app import words
 from app.endpoints.api import add_endpoints
 from app.engine import Engine
+from app.html.fragment import fragment
 from app.html.render import offer
 from app.jobs.runner import JobRunner
 from app.jobs.visitors import Visitors
@@ -22,9 +24,33 @@ from app.rooms.lab import LabRoom
 from app.rooms.must_not_move import MustNotMoveRoom
 from app.rooms.progress import ProgressRoom
 from app.rooms.runs import RunsRoom
-from app.rooms.settings import SettingsRoom
+from app.rooms.settings import LOADED, SettingsRoom
 from app.rooms.target import TargetRoom
-from app.theme import GO_TO_STEP
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The rooms of the page, by name."""
+
+    target: TargetRoom
+    finetune: FinetuneRoom
+    settings: SettingsRoom
+    hosting: HostingRoom
+    progress: ProgressRoom
+    compare: CompareRoom
+    must_not_move: MustNotMoveRoom
+    lab: LabRoom
+    classroom: ClassroomRoom
+    runs: RunsRoom
+
+    @classmethod
+    def of(cls, desk: Desk) -> "Rooms":
+        """All of them at this desk, which knows them from then on."""
+        rooms = cls(target=TargetRoom(desk), finetune=FinetuneRoom(desk), settings=SettingsRoom(desk), hosting=HostingRoom(desk),
+                    progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk),
+                    lab=LabRoom(desk), classroom=ClassroomRoom(desk), runs=RunsRoom(desk))
+        desk.rooms = tuple(vars(rooms).values())
+        return rooms
 
 
 def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Visitors | None = None) -> gr.Blocks:
@@ -35,51 +61,66 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
     """
     runner = JobRunner(engine, runs_root, recorded_root, visitors)
     desk = Desk(runner)
-    target, finetune, shared, hosting, progress, compare, *tabs = desk.rooms = [
-        room(desk) for room in (TargetRoom, FinetuneRoom, SettingsRoom, HostingRoom, ProgressRoom, CompareRoom, MustNotMoveRoom,
-                                LabRoom, ClassroomRoom, RunsRoom)]
-    page = Page(("job_id", "seen", *(name for room in desk.rooms for name in room.view_inputs)))
+    rooms = Rooms.of(desk)
+    page = page_of(desk)
     with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as demo:
-        gr.Markdown(words.INTRO)
-        page["job_id"] = gr.Textbox("", visible=False)
-        page["seen"] = gr.State({})
-        page["timer"] = gr.Timer(1.0, active=False)  # the page loads first, then it polls
-        with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
-            with gr.Tab("Balance", id="balance"):
-                page["banner"] = gr.HTML("", elem_id="banner")
-                gr.HTML(words.STEPS, js_on_load=GO_TO_STEP, elem_id="steps")
-                with gr.Row(equal_height=False):
-                    with gr.Column(scale=4, min_width=340):
-                        target.build(page)
-                    with gr.Column(scale=9, min_width=340):
-                        finetune.build(page)
-                        shared.build(page)
-                        hosting.build(page)
-                        progress.build(page)
-                        compare.build(page)
-            for room in tabs:
-                room.build(page)
-            with gr.Tab("About"):
-                gr.Markdown(words.ABOUT)
+        build_page(page, rooms)
         for room in desk.rooms:
             room.wire(page)
-        page.on(page["timer"].tick, desk.refresh, page.view_inputs)
-        *_, classroom, _ = tabs
-        demo.load(loader(page, desk, shared, classroom), [page[n] for n in page.view_inputs], list(page.values()), **QUIET)
+        page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows)
+        opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED))
+        demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened), **QUIET).then(
+            None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
     demo.first_look = lambda: desk.refresh({name: page[name].value for name in page.view_inputs} | {"seen": {}})
     return demo
 
 
-def loader(page: Page, desk: Desk, shared: SettingsRoom, classroom: ClassroomRoom) -> Callable:
-    """A page that opens: the job, the class and the settings in its address, if there are any."""
-    def load(request: gr.Request, *values: Any) -> dict:
-        job_id = request.query_params.get("job", "")
-        lesson = classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
+def page_of(desk: Desk) -> Page:
+    """Still empty, but knows what its rooms look at and what they show."""
+    return Page(("job_id", "seen", *(name for room in desk.rooms for name in room.view_inputs)),
+                ("banner", "seen", *(name for room in desk.rooms for name in room.shows)))
+
+
+def build_page(page: Page, rooms: Rooms) -> None:
+    """Every room's components, where they stand."""
+    gr.Markdown(words.INTRO)
+    page["job_id"] = gr.Textbox("", visible=False)
+    page["last_job"] = gr.BrowserState("", storage_key="last-job", secret="last-job")  # in a frame: see rememberJob
+    page["seen"] = gr.State({})
+    page["timer"] = gr.Timer(1.0, active=False)  # the page loads first, then it polls
+    with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
+        with gr.Tab("Balance", id="balance"):
+            build_balance(page, rooms)
+        for room in (rooms.must_not_move, rooms.lab, rooms.classroom, rooms.runs):
+            room.build(page)
+        with gr.Tab("About"):
+            gr.Markdown(words.ABOUT)
+
+
+def build_balance(page: Page, rooms: Rooms) -> None:
+    """The three steps of a finetune."""
+    page["banner"] = gr.HTML("", elem_id="banner")
+    gr.HTML(fragment("steps", steps=words.STEPS), js_on_load="goToStep(element)", elem_id="steps")
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=4, min_width=340):
+            rooms.target.build(page)
+        with gr.Column(scale=9, min_width=340):
+            for room in (rooms.finetune, rooms.settings, rooms.hosting, rooms.progress, rooms.compare):
+                room.build(page)
+
+
+def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
+    """A page that opens: the job, the class and the settings in its address, if there are any. An address that holds
+    none of them, in a frame, shows the visitor's last job again."""
+    def load(request: gr.Request, last_job: str, *values: Any) -> dict:
+        told = any(request.query_params.get(name) for name in ("job", "class", "settings"))
+        job_id = request.query_params.get("job", "") if told else desk.known(last_job)
+        lesson = rooms.classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
         updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson)
         if not job_id:
             updates["banner"] = offer(desk.runner.left_behind())
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
-        return page.named(named | lesson | updates | shared.from_link(request.query_params.get("settings", "")))
+        return page.named(named | lesson | updates | rooms.settings.from_link(request.query_params.get("settings", "")))
     return load

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.errors import readable_errors
-from app.theme import REMEMBER_JOB
+from app.html.fragment import fragment
 from app.zero_gpu import is_here as on_zero_gpu
 
 Values, Updates = dict[str, Any], dict[str, Any]
@@ -27,28 +27,32 @@ class Piece:
 
 
 class Page(dict[str, Any]):
-    """Components by name. view_inputs: the names whose values decide what a refresh shows."""
+    """Components by name. view_inputs: the names whose values decide what a refresh shows; shows: those it may change."""
 
-    def __init__(self, view_inputs: Sequence[str]):
+    def __init__(self, view_inputs: Sequence[str], shows: Sequence[str]):
         super().__init__()
-        self.view_inputs = tuple(view_inputs)
+        self.view_inputs, self.shows = tuple(view_inputs), tuple(shows)
 
-    def on(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = (), **options: Any):
-        """Calls `handler` with the values named in `reads`."""
+    def on(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str], writes: Sequence[str],
+           **options: Any):
+        """Calls `handler` with the values named in `reads`; its answer may change what is named in `writes` alone."""
         def call(*values: Any) -> dict:
             with readable_errors():
                 return self.named(handler(dict(zip(reads, values))))
-        return trigger(call, [self[n] for n in reads], list(self.values()), **QUIET | options)
+        return trigger(call, self.called(reads), self.called(writes), **QUIET | options)
 
-    def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = ()) -> None:
-        """As `on`, for a touch that may show another job: its id is put into the address once it is known."""
-        self.on(trigger, handler, (*self.view_inputs, *reads)).then(
-            None, [self["job_id"]], None, js=REMEMBER_JOB, api_visibility="private", show_progress="hidden")
+    def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = (),
+             writes: Sequence[str] = ()) -> None:
+        """As `on`, for a touch that may show another job: its id is put where a reload finds it, once it is known."""
+        self.on(trigger, handler, (*self.view_inputs, *reads), ("job_id", *self.shows, *writes)).then(
+            None, [self["job_id"]], [self["last_job"]], js="rememberJob", api_visibility="private", show_progress="hidden")
+
+    def called(self, names: Sequence[str]) -> list[Any]:
+        return [self[name] for name in names]
 
     def named(self, updates: Updates) -> dict:
         return {self[name]: value for name, value in updates.items()}
 
 
 def title(number: int, text: str) -> None:
-    gr.HTML(f'<h2><span class="number" aria-hidden="true">{number}</span>{text}</h2>', elem_classes="step-title",
-            elem_id=f"step-{number}")
+    gr.HTML(fragment("step_title", number=number, text=text), elem_classes="step-title", elem_id=f"step-{number}")

@@ -1,12 +1,6 @@
-"""Numbers and strangers' words made fit for the page."""
+"""Numbers and times as a person would say them."""
 
 from datetime import datetime
-from html import escape
-
-
-def plain(text: str) -> str:
-    """Text that is no markup: neither for the browser nor for gr.HTML's templates, which read braces."""
-    return escape(text).replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
 
 
 def duration(seconds: float) -> str:

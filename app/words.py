@@ -1,4 +1,6 @@
-"""Words on the screen: titles, tooltips, the About page."""
+"""Words on the screen: titles, tooltips, the About page. Those with markup of their own say so; all others are escaped."""
+
+from markupsafe import Markup
 
 TITLE = "Fair portraits: finetune a text-to-image model toward a target you choose"
 
@@ -8,8 +10,7 @@ Ask a model for “a firefighter” and see who it paints. Choose who *should* b
 compare the same pictures before and after.
 """
 
-STEPS = """<nav class="steps" aria-label="Steps of this page"><a href="#step-1">1 Target</a><a href="#step-2">2 Finetune</a>
-<a href="#step-3">3 Before and after</a></nav>"""
+STEPS = {"step-1": "1 Target", "step-2": "2 Finetune", "step-3": "3 Before and after"}
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 OWN_MODEL = " Or type the folder or hub id (owner/name) of any Stable Diffusion in diffusers' format."
@@ -19,7 +20,7 @@ JOINT = "Beyond each attribute alone: for example as many Black women as Black m
 JOINT_PAIR = "The third attribute keeps its sliders, independent of these two."
 SETTINGS_NOTE = "Settings as a file that this page and the command line read, or as a link that opens this page with them."
 CONCEPTS = "Each step of the finetune draws some of these; where there are few, each gets more images."
-FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand. Up to about 30 words each."
+FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand."
 LENGTH = "How many steps to train. Most of the change comes early."
 
 ADVANCED = {
@@ -40,14 +41,15 @@ COMPARE_IMAGES = "Images per prompt and model in the comparison. Twice as many n
 COMPARE_TRAINED = "How many of the chosen prompts are compared."
 COMPARE_HELD_OUT = "How many prompts that were not trained on are compared: what carries over."
 
+PAIRS = "Left: original. Right: debiased, same noise. Press a pair to enlarge it."
 SHOWN_PROMPT = "★ marks a prompt that was not finetuned on."
 SHOWN_BARS = "Bars beside each picture: how sure the classifier is of each class. Letters are the first of each class."
 PLOT_CLASS = "Whose share is plotted, prompt by prompt."
 SORT = "Order of the prompts, from top to bottom."
-CURVES = """A dot is one step, the line their running mean. <b>Alignment</b>: how far the faces are from the classes that the
+CURVES = Markup("""A dot is one step, the line their running mean. <b>Alignment</b>: how far the faces are from the classes that the
 target asks for. <b>Semantics</b>: how much else in the picture changed. <b>Face</b>: how unreal faces became. <b>Total</b>:
 their weighted sum, which training lowers. <b>Distance</b>: the share of a step's faces that would have to change class (0:
-target reached)."""
+target reached).""")
 FILM_STEP = "The same noises after fewer steps; at 100 it follows the run as it goes on."
 KEEP = "A copy of the averaged adapter as it is now, which later steps do not change."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
@@ -68,8 +70,8 @@ the classifier perceives everything the prompt says (in a scene: pictures withou
 **Lost** and **won** count pictures that agreed only before, or only after; *p* is how often chance alone would split them
 so unevenly (exact McNemar test). **CLIP-I** is how alike the pictures are (1: the same).
 """
-EMPTY_MOVED = """<div class="empty"><strong>Not painted yet.</strong><br>Press the button: the panel is painted by the run
-that the Balance page shows, 16 images a prompt and model.</div>"""
+EMPTY_MOVED = Markup("""<strong>Not painted yet.</strong><br>Press the button: the panel is painted by the run
+that the Balance page shows, 16 images a prompt and model.""")
 
 CLASSROOM = """
 ## Guess before you look
@@ -78,7 +80,7 @@ answer: the class's guesses appear beside what the model paints. Students join b
 class. Only the numbers are kept, in the server's memory, and no names.
 """
 CLASS_NAME = "Up to 24 small letters, digits and hyphens."
-CLASS_ASK = "Choose pictures and press <em>Ask this</em>: guessing opens for everyone in the class."
+CLASS_ASK = Markup("Choose pictures and press <em>Ask this</em>: guessing opens for everyone in the class.")
 CLASS_PROMPT = "Of the prompts that the Balance page compares."
 CLASS_ASKED = "As perceived by the classifier, which errs."
 
@@ -91,8 +93,8 @@ figure shows what each of them learns, the second how large a share every step o
 """
 LAB_PROMPT = "What the model paints while it learns."
 LAB_TARGET = "The one picture it should come to resemble."
-EMPTY_LAB = """<div class="empty"><strong>Nothing measured yet.</strong><br>Press <em>Measure</em>: both figures grow while
-the model works. It needs some minutes, and waits its turn like every run.</div>"""
+EMPTY_LAB = Markup("""<strong>Nothing measured yet.</strong><br>Press <em>Measure</em>: both figures grow while
+the model works. It needs some minutes, and waits its turn like every run.""")
 
 TABLE_NOTE = """
 **Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), over faces found.
@@ -101,9 +103,9 @@ score with so few images, by chance alone. **CLIP-T**: how well pictures match t
 alike the original and the debiased picture are (1: the same).
 """
 
-EMPTY_COMPARE = """<div class="empty"><strong>Nothing to compare yet.</strong><br>
+EMPTY_COMPARE = Markup("""<strong>Nothing to compare yet.</strong><br>
 Press <em>Start</em> in step 2: pictures of the original and of the finetuned model appear here side by side,
-with what a classifier perceives in each.</div>"""
+with what a classifier perceives in each.""")
 BRING = ("Made by this app, by diffusers or by textual inversion, for the model and prompts chosen on the Balance page: it is "
          "compared with the original at once. Other kinds of files are refused.")
 HUB = ("A model repository of your own with adapter, settings, figures, report and model card, as in the archive. Read the card "
@@ -112,8 +114,8 @@ HUB_NAME = "Your name on the hub, a slash, a name for the repository; made when 
 HUB_TOKEN = "One with write access. It is used once, for this upload, and neither stored nor logged."
 LOOK_AT = "Settings, curves, pictures and downloads of one run."
 DELETE = "Its adapter, pictures and figures are removed for good."
-EMPTY_RUNS = """<div class="empty"><strong>No runs yet.</strong><br>Press <em>Start</em> on the Balance page: each run is kept,
-and listed here to be opened again.</div>"""
+EMPTY_RUNS = Markup("""<strong>No runs yet.</strong><br>Press <em>Start</em> on the Balance page: each run is kept,
+and listed here to be opened again.""")
 
 ABOUT = """
 ## What this does

@@ -10,11 +10,13 @@ from io import TextIOWrapper
 
 from fairness_core.commands.parser import build_parser
 from fairness_core.errors import UserError, words_for
+from fairness_core.hardware.allocator import tune_process
 
 REFUSED, INTERRUPTED = 1, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    tune_process()
     write_what_the_terminal_can()
     options = build_parser().parse_args(arguments)
     try:

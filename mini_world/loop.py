@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -94,11 +93,3 @@ def train(
                      "average": average.weights, "updates": average.updates, "step": step + 1}
             write_atomically(checkpoint, lambda path: torch.save(state, path))
     return average.weights
-
-
-def use_both_cores() -> None:
-    """glibc gives large buffers back after every step unless told not to; half the time went there."""
-    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        os.environ |= {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "8589934592"}
-        import sys
-        os.execv(sys.executable, [sys.executable, "-m", sys.modules["__main__"].__spec__.name, *sys.argv[1:]])

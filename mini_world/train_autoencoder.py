@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mini_world.cli import arguments
-from mini_world.loop import pick_device, train, use_both_cores
+from mini_world.loop import pick_device, train
 from mini_world.patch_latents import PatchCode, fit_patch_code
 from mini_world.portraits import as_floats, load_portraits, split
 
@@ -68,7 +68,6 @@ def psnr(painted: Tensor, truth: Tensor) -> float:
 
 def main() -> None:
     args = arguments(steps=3000, batch=12)
-    use_both_cores()
     training, held_out = split(load_portraits(args.portraits))
     device, code = pick_device(), patch_code(training)
     torch.manual_seed(1)

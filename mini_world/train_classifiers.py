@@ -19,7 +19,7 @@ from fairness_core.critics.built_in import FaceNetwork
 from fairness_core.critics.faces import MtcnnDetector, crop_faces
 from mini_world.augment import random_views
 from mini_world.cli import arguments
-from mini_world.loop import pick_device, train, use_both_cores
+from mini_world.loop import pick_device, train
 from mini_world.portraits import CLASSES, as_floats, load_portraits, split, with_more
 from mini_world.repaint import BATCH, repaint
 
@@ -88,7 +88,6 @@ def accuracies(network: FaceNetwork, crops: Tensor, labels: dict[str, Tensor]) -
 
 def main() -> None:
     args = arguments(steps=2500, batch=96)
-    use_both_cores()
     device, both = pick_device(), dict(zip(("training", "held_out"), split(load_portraits(args.portraits))))
     both["training"] = with_more(both["training"], args.more_portraits)
     crops, found, labels = {}, {}, {}

@@ -18,7 +18,7 @@ from mini_world.augment import random_views
 from mini_world.captions import CaptionSampler, with_article
 from mini_world.cli import arguments
 from mini_world.directions import directions, read
-from mini_world.loop import pick_device, train, use_both_cores
+from mini_world.loop import pick_device, train
 from mini_world.portraits import CLASSES, as_floats, load_portraits, split
 from mini_world.tokenizer import MAX_TOKENS, train_tokenizer
 
@@ -75,7 +75,6 @@ def zero_shot_accuracy(clip: CLIPModel, tokenizer: CLIPTokenizer, images: Tensor
 
 def main() -> None:
     args = arguments(steps=1400, batch=64)
-    use_both_cores()
     training, held_out = split(load_portraits(args.portraits))
     folder = args.out / "mini"
     train_tokenizer(training.rows, folder / "tokenizer")

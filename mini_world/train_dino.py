@@ -11,7 +11,7 @@ from transformers import CLIPImageProcessor, Dinov2Config, Dinov2Model
 
 from mini_world.augment import random_views
 from mini_world.cli import arguments
-from mini_world.loop import pick_device, train, use_both_cores
+from mini_world.loop import pick_device, train
 from mini_world.portraits import as_floats, load_portraits, split
 
 IMAGE_SIZE, WIDTH, TEMPERATURE = 64, 128, 0.15
@@ -40,7 +40,6 @@ def pairing_loss(a: Tensor, b: Tensor) -> Tensor:
 
 def main() -> None:
     args = arguments(steps=700, batch=96)
-    use_both_cores()
     training, held_out = split(load_portraits(args.portraits))
     device = pick_device()
     torch.manual_seed(3)

@@ -16,7 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from mini_world.captions import CaptionSampler
 from mini_world.cli import arguments
 from mini_world.directions import believable_logits, directions, first_tokens, write
-from mini_world.loop import pick_device, train, use_both_cores
+from mini_world.loop import pick_device, train
 from mini_world.patch_latents import PatchCode
 from mini_world.portraits import Portraits, as_floats, load_portraits, split, with_more
 from mini_world.train_autoencoder import LATENT_CHANNELS, patch_code
@@ -74,7 +74,6 @@ def face_weights() -> Tensor:
 
 def main() -> None:
     args = arguments(steps=15000, batch=48)
-    use_both_cores()
     training, _ = split(load_portraits(args.portraits))
     folder, device = args.out / "mini", pick_device()
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")

@@ -1,10 +1,8 @@
 """Shared fixtures: the tiny pipeline, and what every test of the sampler starts from."""
 
-import os
+from fairness_core.hardware.allocator import tune_process
 
-# Threads that spin for long while they wait make small models many times slower on a busy machine; read when torch is
-# loaded. Not to spin at all (OMP_WAIT_POLICY=PASSIVE) would make them half as fast on a quiet one.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+tune_process()
 
 import pytest
 import torch

@@ -18,6 +18,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from packaging.requirements import Requirement
 
+from app.deploy import gather
 from benchmarks.page_ready import ROOT, UNPRIVILEGED, answering, browser_page, recorded_run_is_shown, served
 
 ZERO_GPU_PYTHONS = ("3.10", "3.12")
@@ -30,10 +31,13 @@ def said(words: str) -> None:
 
 
 def committed_files(folder: Path) -> Path:
-    """The project as it is pushed to a Space: every committed file, and nothing else."""
-    folder.mkdir()
+    """The project as make space-deploy would put it on a Space, of committed files alone."""
+    checkout = folder.with_name("checkout")
+    for made in (folder, checkout):
+        made.mkdir()
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
-    subprocess.run(["tar", "x"], cwd=folder, check=True, input=archive)
+    subprocess.run(["tar", "x"], cwd=checkout, check=True, input=archive)
+    gather(folder, checkout)
     size = sum(path.stat().st_size for path in folder.rglob("*")) / 1e6
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
     said(f"commit {commit.stdout.strip()}, {size:.0f} MB of files")

@@ -1,10 +1,11 @@
 """The comparison in figures: verdicts and the table. The figures are the engine's, the words are for people."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from app.text import plain
+from app.html.fragment import fragment
 from fairness_core import runs
 from fairness_core.metrics import Verdict
 from fairness_core.report.record import results_table
@@ -18,7 +19,16 @@ GROUPS = {"all": "all prompts", "trained on": "finetuned on", "not trained on": 
 TERMS = {"Bias": "How unequal the classes are: 0, all as frequent; 1, only one is seen",
          "Distance": "Share of the faces that would have to change class to meet the target; 0: reached"}
 FLOOR = "What a perfectly fair model would score with so few images, by chance alone"
-COLUMNS = tuple(f"{term} {which}" for term in TERMS for which in ("before", "after", "floor"))
+KEPT = ("clip_image", "dino", "clip_text_before", "clip_text_after")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Of a table that a telephone stacks: the cell names its column. small: what stands below in small print."""
+
+    column: str
+    text: str
+    small: str = ""
 
 
 def target_share(config: FinetuneConfig, attribute: str, class_name: str,
@@ -35,18 +45,14 @@ def target_share(config: FinetuneConfig, attribute: str, class_name: str,
 
 def verdicts(judged: dict[str, Verdict]) -> str:
     """A plain sentence per attribute, its status in words as well as in colour."""
-    if not judged:
-        return '<div class="note">No target to judge by, or no face found in any picture.</div>'
-    lines = "".join(
-        f'<li><span class="mark {MARKS[told.status][1]}">{MARKS[told.status][0]}</span>'
-        f"<span><strong>{attribute_label(name)}</strong>: {sentence(told)}.</span></li>"
-        for name, told in judged.items())
-    return f'<ul class="verdicts" aria-label="Verdicts">{lines}</ul>'
+    return fragment("verdicts", verdicts=[
+        {"mark": MARKS[told.status], "label": attribute_label(name), "sentence": sentence(told)}
+        for name, told in judged.items()])
 
 
 def sentence(told: Verdict) -> str:
     """What the engine says, without repeating the status."""
-    return plain(told.sentence.removeprefix("target reached: ").removeprefix("not yet: "))
+    return told.sentence.removeprefix("target reached: ").removeprefix("not yet: ")
 
 
 def images_wanted(judged: dict[str, Verdict]) -> int:
@@ -60,47 +66,28 @@ def table(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> st
     An attribute that is not controlled has one line, over all prompts.
     """
     measured = [row for row in results_table(comparisons, config) if row["controlled"] or row["group"] == "all"]
-    if not measured:
-        return '<div class="note">No target, so there is no bias to measure against.</div>'
-    heads = "".join(f'<th scope="col"><abbr title="{told}">{term}</abbr> before</th><th scope="col">after</th>'
-                    f'<th scope="col"><abbr title="{FLOOR}">floor</abbr></th>' for term, told in TERMS.items())
-    body = "".join(row_html(row) for row in measured)
-    return (f'<div class="scroll" tabindex="0" role="group" aria-label="Measures"><table class="measures stack">'
-            f'<thead><tr><th scope="col">Perceived</th>{heads}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>{kept(measured[0])}")
+    kept = {name: figure(measured[0][name]) for name in KEPT} if measured else {}
+    return fragment("measures", terms=TERMS, floor=FLOOR, rows=[line(row) for row in measured], kept=kept)
 
 
-def kept(row: dict) -> str:
-    """How much of the pictures stayed as it was."""
-    return (f'<p class="kept">What stayed: <strong>CLIP-I {figure(row["clip_image"])}</strong>, <strong>DINO '
-            f'{figure(row["dino"])}</strong> (original against debiased, same noise); CLIP-T '
-            f'{figure(row["clip_text_before"])} before, {figure(row["clip_text_after"])} after.</p>')
-
-
-def row_html(row: dict) -> str:
+def line(row: dict) -> dict:
+    """A row of the table in words: label, small print, whether it is the mean over all prompts, cells."""
     controlled = "" if row["controlled"] else ", not controlled"
-    first = (f'<th scope="row">{attribute_label(row["attribute"])}<br><small>{GROUPS[row["group"]]} '
-             f'({row["prompts"]}){controlled}</small></th>')
-    cells = [with_interval(row, "bias_before"), with_interval(row, "bias_after"), figure(row["bias_floor"]),
-             with_interval(row, "distance_before"), with_interval(row, "distance_after"),
-             figure(row["distance_floor"])]
-    mean = ' class="mean"' if row["group"] == "all" else ""
-    return f"<tr{mean}>{first}{stacked_cells(COLUMNS, cells)}</tr>"
-
-
-def stacked_cells(columns: Sequence[str], cells: Sequence[str]) -> str:
-    """Cells that name their column where a telephone has no room for the table's head."""
-    return "".join(f'<td data-label="{column}">{cell}</td>' for column, cell in zip(columns, cells, strict=True))
+    cells = [Cell(f"{term} {which}", figure(row[key := f"{term.lower()}_{which}"]), interval(row, key))
+             for term in TERMS for which in ("before", "after", "floor")]
+    return {"label": attribute_label(row["attribute"]), "small": f"{GROUPS[row['group']]} ({row['prompts']}){controlled}",
+            "is_mean": row["group"] == "all", "cells": cells}
 
 
 def figure(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:.2f}"
 
 
-def with_interval(row: dict, key: str) -> str:
-    if row[key] is None:
-        return "–"
-    return f"{figure(row[key])}<br><small>{figure(row[key + '_low'])} to {figure(row[key + '_high'])}</small>"
+def interval(row: dict, key: str) -> str:
+    """ "0.10 to 0.30"; empty for what has none."""
+    if row[key] is None or f"{key}_low" not in row:
+        return ""
+    return f"{figure(row[key + '_low'])} to {figure(row[key + '_high'])}"
 
 
 def attribute_label(name: str) -> str:

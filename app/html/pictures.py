@@ -3,11 +3,12 @@
 import base64
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from app.text import plain
+from app.html.fragment import fragment
 from fairness_core.annotate import annotate, annotate_set
 from fairness_core.events import FilmStrip
 from fairness_core.plots import SURE, concept_name
@@ -24,17 +25,9 @@ def film(strips: Sequence[FilmStrip], step: float) -> str:
     if not strips:
         return ""
     chosen = min(strips, key=lambda s: abs(s.step - step))
-    rows = "".join(map(film_row, [strips[0]] if chosen is strips[0] else [strips[0], chosen]))
-    return (f'<figure class="film"><figcaption>The same noises, painted as the training goes on: '
-            f"“{plain(concept_name(strips[0].prompt))}”</figcaption>"
-            f'<div class="film-rows" tabindex="0" role="group" aria-label="Film strip">{rows}</div></figure>')
-
-
-def film_row(strip: FilmStrip) -> str:
-    images = "".join(
-        f'<img src="{data_uri(image)}" alt="noise {i + 1} after {strip.step} steps" width="96" height="96">'
-        for i, image in enumerate(strip.images[:FILM_IMAGES]))
-    return f'<div class="film-row"><span>step {strip.step}</span>{images}</div>'
+    shown = [strips[0]] if chosen is strips[0] else [strips[0], chosen]
+    return fragment("film", concept=concept_name(strips[0].prompt),
+                    rows=[(strip.step, [data_uri(image) for image in strip.images[:FILM_IMAGES]]) for strip in shown])
 
 
 def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
@@ -44,24 +37,15 @@ def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
     """
     sides = [annotate_set(images, shown) for images in (comparison.original, comparison.tuned)]
     cards = [card(comparison, i, [side[i] for side in sides], shown) for i in range(len(sides[0]))]
-    first, rest = (f'<div class="pairs bars-{len(shown)}">' + "".join(part) + "</div>"
-                   for part in (cards[:FIRST_PAIRS], cards[FIRST_PAIRS:]))
-    if len(cards) <= FIRST_PAIRS:
-        return first
-    return f'{first}<details class="more-pairs"><summary>The other {len(cards) - FIRST_PAIRS} pairs</summary>{rest}</details>'
+    return fragment("pairs", first=cards[:FIRST_PAIRS], rest=cards[FIRST_PAIRS:], bars=len(shown))
 
 
-def card(comparison: PromptComparison, i: int, pictures: Sequence[np.ndarray], shown: Sequence[str]) -> str:
-    number = comparison.original.numbers[i]
-    before, after = (perceived(images, i, shown) for images in (comparison.original, comparison.tuned))
-    images = "".join(
-        f'<img src="{data_uri(picture)}" alt="{side} no. {number}: {text}" width="{picture.shape[1]}" '
-        f'height="{picture.shape[0]}">'
-        for picture, side, text in zip(pictures, ("original", "debiased"), (before, after)))
-    return (f'<button type="button" class="pair" title="Enlarge no. {number}"><span class="sides">{images}</span>'
-            f'<span class="caption">'
-            f'<span><span class="side">Original: </span>{before}</span>'
-            f'<span><span class="side">Debiased: </span>{after}</span></span></button>')
+def card(comparison: PromptComparison, i: int, pictures: Sequence[np.ndarray], shown: Sequence[str]) -> dict[str, Any]:
+    """Number, and of both sides the picture, its size in pixels and what is perceived in it."""
+    sides = [{"name": name, "picture": data_uri(picture), "perceived": perceived(images, i, shown),
+              "width": picture.shape[1], "height": picture.shape[0]}
+             for name, images, picture in zip(("original", "debiased"), (comparison.original, comparison.tuned), pictures)]
+    return {"number": comparison.original.numbers[i], "sides": sides}
 
 
 def perceived(images: ImageSet, i: int, shown: Sequence[str]) -> str:
@@ -88,8 +72,8 @@ def large(comparison: PromptComparison, place: int) -> tuple[np.ndarray, np.ndar
 def pair_words(comparison: PromptComparison, place: int, shown: Sequence[str]) -> str:
     """What the slider shows, for everyone and for screen readers."""
     before, after = (perceived(images, place, shown) for images in (comparison.original, comparison.tuned))
-    return (f'<div class="note">“{plain(concept_name(comparison.prompt))}”, no. {comparison.original.numbers[place]}. '
-            f"Left of the handle the original: {before}. Right of it the debiased picture: {after}.</div>")
+    return fragment("pair_words", concept=concept_name(comparison.prompt), number=comparison.original.numbers[place],
+                    before=before, after=after)
 
 
 def data_uri(image: np.ndarray) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.html.fragment import fragment
 from app.jobs import files as jobs
 from app.jobs.files import Failure, HistoryLine, JobView
 from app.jobs.time_left import seconds_left
 from app.targets.sliders import target_words
-from app.text import duration, friendly_time, plain
+from app.text import duration, friendly_time
 from fairness_core.about import About
 from fairness_core.plots import concept_name
 from fairness_core.results import PromptComparison
@@ -27,7 +28,7 @@ def takes(preset: Any, steps: int) -> str:
     each = preset.seconds_per_step if preset else None
     time = (f"about {duration(each * steps)} of finetuning ({steps} steps of {each:.1f} s)" if each else
             f"{steps} steps; how long is told after the first")
-    return f'<div class="note">{plain(preset.description) if preset else "Settings of your own."} Takes {time}.</div>'
+    return fragment("estimate", what=preset.description if preset else "Settings of your own.", time=time)
 
 
 def time_left(view: JobView) -> float | None:
@@ -96,30 +97,18 @@ def progress(view: JobView | None) -> float | None:
 def status(view: JobView | None) -> str:
     """Status line and bar, read out to screen readers politely."""
     share = progress(view)
-    kind = view.state if view else "ready"
-    bar = "" if share is None else (
-        f'<div class="bar" role="progressbar" aria-valuenow="{100 * share:.0f}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-label="Progress"><div style="width:{100 * share:.1f}%"></div></div>')
-    return (f'<div class="status {kind}" role="status" aria-live="polite"><span class="dot" aria-hidden="true"></span>'
-            f'<span>{plain(status_words(view))}</span></div>{bar}')
+    return fragment("status", kind=view.state if view else "ready", text=status_words(view),
+                    percent=None if share is None else 100 * share)
 
 
 def banner(failure: Failure | None) -> str:
     """A red banner: what happened, what to do, the log's tail; empty without a failure."""
-    if failure is None:
-        return ""
-    log = (f"<details><summary>Last lines of the log</summary><pre>{plain(failure.log)}</pre></details>"
-           if failure.log else "")
-    return (f'<div class="alert" role="alert"><strong>{plain(failure.what)}</strong>'
-            f"<p>{plain(failure.todo)}</p>{log}</div>")
+    return fragment("banner", failure=failure)
 
 
 def offer(left: Sequence[JobView]) -> str:
     """Runs that a restart broke off, each with a link that opens it; empty without any."""
-    lines = "".join(f'<li><a href="?job={view.job_id}">{plain(target_words(view.request.config))}, '
-                    f"step {view.step} of {view.total_steps}</a></li>" for view in left)
-    return (f'<div class="origin" role="status"><strong>The server was stopped in the middle of a run.</strong> '
-            f"Open it and press Continue to go on from its last checkpoint.<ul>{lines}</ul></div>") if left else ""
+    return fragment("offer", runs=left, target=lambda view: target_words(view.request.config))
 
 
 def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, About] = {}) -> str:
@@ -127,25 +116,17 @@ def shown_label(view: JobView | None, about: str = "", recorded: Mapping[str, Ab
     """
     if view is None:
         return ""
-    target = plain(target_words(view.request.config))
+    target = target_words(view.request.config)
     seen = f"{len(view.comparisons)} prompts, {view.request.images} images each and model"
     strength = f", adapter at strength {view.request.strength:g}" if view.request.strength != 1 else ""
     if view.recorded:
-        return (f'<div class="origin recorded"><strong>Recorded run, made by this code{plain(about)}.</strong> '
-                f"Start your own in step 2. Target: {target}. {seen}.{others(view, recorded)}</div>")
+        others = {job_id: other for job_id, other in recorded.items() if job_id != view.job_id}
+        return fragment("origin_recorded", about=about, target=target, seen=seen, others=others)
     name = "Your run" if view.source else "The model as it is, no adapter"
     stage = "so far, " if view.phase == jobs.COMPARING else ""
     if view.is_active and not stage:
         name, stage = "Your run before the added steps", ""
-    return (f'<div class="origin"><strong>{name}</strong>, {stage}{seen}{strength}. '
-            f"{'Target: ' + target + '.' if target else ''}</div>")
-
-
-def others(view: JobView, recorded: Mapping[str, About]) -> str:
-    """Links to the other recorded runs; empty where this is the only one."""
-    links = [f'<a href="?job={job_id}">{plain(about.title)}</a>' + (f" ({plain(about.note.rstrip('.'))})" if about.note else "")
-             for job_id, about in recorded.items() if job_id != view.job_id]
-    return "".join(f"<br>Also recorded: {link}" for link in links)
+    return fragment("origin", name=name, stage=stage, seen=seen + strength, target=target)
 
 
 # ---------------------------------------------------------------- comparison
@@ -164,18 +145,17 @@ def class_choices() -> list[tuple[str, str]]:
 
 def history(lines: Sequence[HistoryLine]) -> str:
     """A list of links, one a run: the page opens a run by the id in its address."""
-    return f'<ul class="runs">{"".join(map(history_entry, lines))}</ul>' if lines else ""
+    return fragment("history", runs=[history_entry(line) for line in lines])
 
 
-def history_entry(line: HistoryLine) -> str:
+def history_entry(line: HistoryLine) -> dict[str, str]:
+    """What the list says of one run."""
     finetune = line.request.kind == jobs.FINETUNE
     name = f" “{line.request.name}”" if line.request.name else ""
     what = KIND_WORDS.get(line.request.kind, "Comparison") + name
     steps = f", step {line.step} of {line.request.config.steps}" if finetune else ""
-    target = target_words(line.request.config) or "no target"
-    return (f'<li><a href="?job={line.job_id}"><strong>{plain(what)}, {plain(friendly_time(line.created))}</strong>'
-            f'<span class="state {line.state}">{STATE_WORDS[line.state]}{steps}</span>'
-            f"<span>{plain(target)}</span><small>{line.job_id}</small></a></li>")
+    return {"job_id": line.job_id, "what": what, "when": friendly_time(line.created), "state": line.state,
+            "told": STATE_WORDS[line.state] + steps, "target": target_words(line.request.config) or "no target"}
 
 
 def run_choices(lines: Sequence[HistoryLine]) -> list[tuple[str, str]]:

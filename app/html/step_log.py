@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.text import plain
+from app.html.fragment import fragment
 from fairness_core.events import StepDone
 from fairness_core.plots import concept_name
 
@@ -12,16 +12,11 @@ HEADINGS = ("Step", "Prompt", "Loss", "Distance to target", "Faces", "Seconds")
 
 def step_log(steps: Sequence[StepDone]) -> str:
     """The latest steps as an HTML table; empty before the first."""
-    if not steps:
-        return ""
-    head = "".join(f'<th scope="col">{h}</th>' for h in HEADINGS)
-    body = "".join(line(step) for step in reversed(steps[-MOST_LINES:]))
-    return (f'<div class="scroll log" tabindex="0" role="group" aria-label="Steps"><table class="measures">'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>")
+    return fragment("step_log", headings=HEADINGS, steps=[(step.step, cells(step)) for step in reversed(steps[-MOST_LINES:])])
 
 
-def line(step: StepDone) -> str:
+def cells(step: StepDone) -> tuple[str, ...]:
+    """What is told of a step, under each heading but the first."""
     loss = f"skipped: {step.skipped}" if step.skipped else f"{step.losses.get('total', float('nan')):.3f}"
     distance = ", ".join(f"{name} {value:.2f}" for name, value in step.distance.items())
-    cells = (concept_name(step.prompt), loss, distance, f"{step.faces_found} of {step.images}", f"{step.seconds:.1f}")
-    return f'<tr><th scope="row">{step.step}</th>{"".join(f"<td>{plain(cell)}</td>" for cell in cells)}</tr>'
+    return concept_name(step.prompt), loss, distance, f"{step.faces_found} of {step.images}", f"{step.seconds:.1f}"

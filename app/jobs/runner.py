@@ -18,6 +18,7 @@ from app.jobs.adapter_entries import bring_adapter, checked_name, keep_checkpoin
 from app.jobs.correcting import correct
 from app.jobs.files import (CANCELLED, INTERRUPTED, LOADING, RUNNING, HistoryLine, Job, JobError, JobRequest, JobView,
                             now, save_state)
+from app.jobs.lengths import check_request
 from app.jobs.log import write_log
 from app.jobs.store import JobStore
 from app.jobs.visitors import Visitors
@@ -56,7 +57,9 @@ class JobRunner:
     # ------------------------------------------------------------ asking
 
     def submit(self, request: JobRequest) -> str:
-        """Queues a job and returns its id. Raises JobError when the queue is full or the source is unknown."""
+        """Queues a job and returns its id. Raises JobError when the queue is full, the source is unknown or a prompt is too
+        long for the model."""
+        check_request(self.engine, request)
         if request.source:
             adapter_of(self.view(request.source))
         job_id = runs.new_run_id()
@@ -65,6 +68,7 @@ class JobRunner:
 
     def bring(self, path: Path, request: JobRequest) -> str:
         """Queues the comparison of someone's adapter file and returns its id. Raises AdapterError, JobError."""
+        check_request(self.engine, request)
         folder = bring_adapter(self.runs_root, path, request.config)
         try:
             self.enqueue(Job(folder.path.name, request, now(), folder))

@@ -6,6 +6,7 @@ import gradio as gr
 import numpy as np
 
 from app.engine import Engine
+from app.html.fragment import note
 from app.requests import settings
 from app.requests.settings import JOINT_CELLS
 from app.requests.settings_text import InputError, as_yaml
@@ -21,7 +22,7 @@ DECIMALS = 4
 def page_values(config: FinetuneConfig, engine: Engine) -> dict[str, Any]:
     """Updates by name that show `config`. Raises InputError when this page cannot."""
     own = f" {len(config.targets_by_prompt)} prompts have a target of their own." if config.targets_by_prompt else ""
-    shown = {"target_preset": CUSTOM, "preset_note": f'<div class="note">The target of the loaded settings.{own}</div>',
+    shown = {"target_preset": CUSTOM, "preset_note": note(f"The target of the loaded settings.{own}"),
              "model": settings.usable_model(config.model, engine), "loaded": as_yaml(config)}
     return shown | target_values(config.target()) | prompt_values(config) | settings.advanced_values(config)
 

@@ -17,7 +17,7 @@ from fairness_core.settings.config import FinetuneConfig, LossWeights
 from fairness_core.settings.labour_statistics import labour_targets, load_labour_statistics
 from fairness_core.settings.prompts import ConceptGroup, concept_of, load_concepts, parse_prompts, prompt_for
 
-MOST_WORDS, MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 60, 200, 256, 20_000
+MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 200, 256, 20_000
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # what programs make of broken text; no file can hold it
 SHOWN_TO = 2e-6  # the page shows percents with four decimals
 COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
@@ -109,7 +109,7 @@ def advanced_values(config: FinetuneConfig) -> dict[str, Any]:
 
 
 def checked_prompts(prompts: Sequence[str]) -> tuple[str, ...]:
-    """Prompts stripped and without repeats. Raises InputError for none, too many, or one too long."""
+    """Prompts stripped and without repeats. Raises InputError for none, or too many."""
     prompts = tuple(dict.fromkeys(" ".join(str(p).split()) for p in prompts if str(p).strip()))
     if not prompts:
         raise InputError("No concept is chosen and no prompt is typed: choose at least one.")
@@ -118,9 +118,6 @@ def checked_prompts(prompts: Sequence[str]) -> tuple[str, ...]:
     for prompt in prompts:
         if HALF_CHARACTER.search(prompt):
             raise InputError(f"The prompt {prompt[:40]!r} holds half a character: type it again.")
-        if (n := len(prompt.split())) > MOST_WORDS:
-            raise InputError(f"The prompt “{prompt[:40]}…” has {n} words: shorten it, the model reads "
-                             f"about {MOST_WORDS}.")
     return prompts
 
 

@@ -8,29 +8,25 @@ import gradio as gr
 
 from app import words
 from app.html import render
+from app.html.fragment import fragment, note
 from app.jobs.files import Failure, JobError, JobView
 from app.page import QUIET, Page, Piece, Updates, Values
 from app.rooms.desk import Desk
 from app.rooms.lesson import (CLOSED, OPEN, REVEALED, WAITING, Classroom, ClassroomError, Lesson, Question, guess_count,
                               guesses_figure, truth)
-from app.text import plain
 from fairness_core.errors import UserError
 from fairness_core.plots import concept_name
 from fairness_core.settings.attributes import load_attributes
 
 STATES = {WAITING: "The teacher has asked nothing yet: the question appears here by itself.", OPEN: "Guessing is open.",
           CLOSED: "Guessing is closed.", REVEALED: "Revealed."}
-# The class, and the key of its teacher, stay in the address: a reload or a bookmark comes back to it.
-REMEMBER_CLASS = """(name, key) => {
-  const url = new URL(window.location.href);
-  for (const [part, value] of [['class', name], ['teacher', key]])
-    if (value) url.searchParams.set(part, value); else url.searchParams.delete(part);
-  window.history.replaceState({}, '', url);
-}"""
 
 
 class ClassroomRoom:
     view_inputs = ("class_name", "class_key", "class_prompt")
+    shows = ("class_door", "class_inside", "class_message", "class_head", "class_desk", "class_seat", "class_question",
+             "class_close", "class_figure", "class_prompt")
+    linked = ("class_student", "class_name", "class_key", "tabs")  # what a link to a class may set
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -74,12 +70,12 @@ class ClassroomRoom:
     def wire(self, page: Page) -> None:
         for trigger, handler in ((page["class_join"].click, self.join), (page["class_typed"].submit, self.join),
                                  (page["class_open"].click, self.open_class)):
-            page.on(trigger, handler, (*page.view_inputs, "class_typed")).then(
-                None, [page["class_name"], page["class_key"]], None, js=REMEMBER_CLASS, **QUIET)
-        reads = (*page.view_inputs, "class_asked", "class_guess", "class_student")
+            self.desk.redraws(page, trigger, self, handler, ("class_typed",), ("class_name", "class_key")).then(
+                None, [page["class_name"], page["class_key"]], None, js="rememberClass", **QUIET)
+        reads = ("class_asked", "class_guess", "class_student")
         for name, handler in (("class_ask", self.ask), ("class_close", self.close), ("reveal", self.reveal),
                               ("guess", self.guess)):
-            page.on(page[name].click, handler, reads)
+            self.desk.redraws(page, page[name].click, self, handler, reads)
 
     def from_link(self, name: str, key: str) -> Updates:
         """A page that opens: a student's id of its own, and the class in its address."""
@@ -172,8 +168,7 @@ class ClassroomRoom:
             known = do() or {}
         except UserError as error:
             return {"class_message": render.banner(Failure(str(error), ""))}
-        note = f'<div class="note" role="status">{said}</div>' if said else ""
-        return known | self.desk.refresh(values | known) | {"class_message": note}
+        return known | self.desk.refresh(values | known, self) | {"class_message": note(said, live=True) if said else ""}
 
 
 def typed(values: Values) -> str:
@@ -183,20 +178,15 @@ def typed(values: Values) -> str:
 # ---------------------------------------------------------------- words
 
 def head(name: str, teaches: bool) -> str:
-    link = f'<a href="?class={name}" target="_blank">?class={name}</a>'
-    told = (f"<strong>You teach {name}.</strong> Students open this page with {link} behind its address, or join {name} here. "
-            "The address of this page is yours alone: it lets whoever has it teach." if teaches else
-            f"<strong>You are in {name}.</strong>")
-    return f'<div class="origin">{told}</div>'
+    return fragment("class_head", name=name, teaches=teaches)
 
 
 def asked(lesson: Lesson, teaches: bool) -> str:
     """The question, what stage it is at, and how many have guessed."""
     if lesson.question is None:
-        return f'<div class="empty" role="status">{words.CLASS_ASK if teaches else STATES[WAITING]}</div>'
+        return fragment("class_waiting", text=words.CLASS_ASK if teaches else STATES[WAITING])
     attribute = load_attributes()[lesson.question.attribute]
     label = next(c.label for c in attribute.classes if c.name == lesson.question.class_name)
-    hidden = "" if lesson.state == REVEALED else " Nobody sees them before the answer is revealed."
-    return (f'<div class="origin" role="status"><strong>Of 100 pictures of “{plain(concept_name(lesson.question.prompt))}”, '
-            f"how many show someone perceived as {plain(label)} ({plain(attribute.label.lower())})?</strong><br>"
-            f"{STATES[lesson.state]} {guess_count(lesson.guesses)} so far.{hidden}</div>")
+    return fragment("class_question", concept=concept_name(lesson.question.prompt), label=label,
+                    attribute=attribute.label.lower(), state=STATES[lesson.state], guesses=guess_count(lesson.guesses),
+                    hidden=lesson.state != REVEALED)

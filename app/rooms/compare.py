@@ -6,6 +6,7 @@ import gradio as gr
 
 from app import words
 from app.html import measures, pictures, render
+from app.html.fragment import fragment, note
 from app.jobs.files import JobView
 from app.page import Page, Piece, Values, title
 from app.rooms import compare_figures
@@ -13,25 +14,27 @@ from app.rooms.desk import Desk
 from app.rooms.downloads import download_piece
 from app.rooms.more import MorePart
 from app.rooms.pair import PairPart
-from app.theme import ENLARGE
 from fairness_core import runs
 from fairness_core.plots import distribution_plot, outcome_bars
 from fairness_core.report.record import verdicts
 from fairness_core.settings.attributes import load_attributes
 
+OWN_PIECES = ("empty", "compare", "origin", "verdict", "prompt", "pairs", "table", "adapter", "archive", "distribution",
+              "outcomes", "joint")
 SORTS = [("Name", "name"), ("Before", "before"), ("After", "after")]
 
 
 class CompareRoom:
     def __init__(self, desk: Desk):
         self.desk = desk
-        self.pair, self.more = self.parts = (PairPart(desk), MorePart(desk))
+        self.pair, self.more = PairPart(desk, self), MorePart(desk)
         self.own_inputs = ("prompt", "bars", "plot_class", "sort", "joint_pair")
-        self.view_inputs = (*self.own_inputs, *(name for part in self.parts for name in part.view_inputs))
+        self.view_inputs = (*self.own_inputs, *self.pair.view_inputs)
+        self.shows = (*OWN_PIECES, *self.pair.shows, *self.more.shows)
 
     def build(self, page: Page) -> None:
         title(3, "Compare")
-        page["empty"] = gr.HTML(words.EMPTY_COMPARE, elem_id="empty")
+        page["empty"] = gr.HTML(fragment("empty", text=words.EMPTY_COMPARE), elem_id="empty")
         with gr.Column(visible=False, elem_id="compare") as page["compare"]:
             page["origin"] = gr.HTML("", elem_id="origin")
             page["verdict"] = gr.HTML("", elem_id="verdict")
@@ -50,11 +53,11 @@ class CompareRoom:
             page["prompt"] = gr.Dropdown([], label="Prompt", info=words.SHOWN_PROMPT, elem_id="prompt", min_width=220)
             page["bars"] = gr.CheckboxGroup([(a.label, a.name) for a in attributes], value=["gender"],
                                             label="Bars shown", info=words.SHOWN_BARS, elem_id="bars", min_width=300)
-        gr.HTML('<div class="note">Left: original. Right: debiased, same noise. Press a pair to enlarge it.</div>')
-        page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load=ENLARGE)
+        gr.HTML(note(words.PAIRS))
+        page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load="enlarge(element)")
 
     def build_figures(self, page: Page) -> None:
-        gr.HTML("<h3>Prompt by prompt</h3>", elem_classes="part-title")
+        gr.HTML(fragment("part_title", text="Prompt by prompt"), elem_classes="part-title")
         with gr.Row():
             page["plot_class"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1],
                                              label="Plotted", info=words.PLOT_CLASS, elem_id="plot-class",
@@ -62,11 +65,11 @@ class CompareRoom:
             page["sort"] = gr.Radio(SORTS, value="before", label="Sorted by", info=words.SORT, elem_id="sort",
                                     min_width=280)
         page["distribution"] = gr.Plot(show_label=False, elem_id="distribution")
-        gr.HTML("<h3>All prompts together</h3>", elem_classes="part-title")
+        gr.HTML(fragment("part_title", text="All prompts together"), elem_classes="part-title")
         pairs = compare_figures.attribute_pairs()
         with gr.Row(equal_height=False):
             with gr.Column(min_width=300):
-                gr.HTML(f'<div class="note">{words.OUTCOMES}</div>')
+                gr.HTML(note(words.OUTCOMES))
                 page["outcomes"] = gr.Plot(show_label=False, elem_id="outcomes")
             with gr.Column(min_width=300):
                 page["joint_pair"] = gr.Dropdown(pairs, value=pairs[0][1], label="Combinations of", info=words.JOINT_PLOT,
@@ -77,9 +80,9 @@ class CompareRoom:
 
     def wire(self, page: Page) -> None:
         for name in self.own_inputs:
-            page.on(page[name].input, self.desk.refresh, page.view_inputs)
-        for part in self.parts:
-            part.wire(page)
+            self.desk.redraws(page, page[name].input, self)
+        self.pair.wire(page)
+        self.more.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """A prompt that is not among the compared ones falls back to the first."""

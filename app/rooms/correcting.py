@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.text import plain
+from app.html.fragment import fragment
 from fairness_core.plots import concept_name
 from fairness_core.runs.corrections import Correction
 from fairness_core.settings.attributes import load_attributes
@@ -33,6 +33,6 @@ def told(corrections: Sequence[Correction]) -> str:
         labels = {c.name: c.label for c in known[one.attribute].classes}
         return f"{known[one.attribute].label}: {labels[one.class_name]}"
 
-    lines = "".join(f"<li>“{plain(concept_name(c.prompt))}”, {SIDE_WORDS[c.side]} no. {c.number}: "
-                    f"<strong>{seen(c)}</strong></li>" for c in corrections)
-    return f'<p class="note">Corrected by hand, and counted so in every figure:</p><ul>{lines}</ul>' if lines else ""
+    return fragment("corrections", corrections=[
+        {"concept": concept_name(c.prompt), "side": SIDE_WORDS[c.side], "number": c.number, "seen": seen(c)}
+        for c in corrections])

@@ -15,9 +15,10 @@ KEPT_TEXTS = 200
 
 
 class Room(Protocol):
-    """A part of the page in a module of its own. view_inputs: the components that its pieces read."""
+    """A part of the page in a module of its own. view_inputs: the components that its pieces read; shows: its pieces."""
 
     view_inputs: Sequence[str]
+    shows: Sequence[str]
 
     def build(self, page: Page) -> None:
         """Makes the room's components, where the page is being built."""
@@ -34,7 +35,7 @@ class Desk:
 
     def __init__(self, runner: JobRunner):
         self.runner = runner
-        self.rooms: list[Room] = []
+        self.rooms: Sequence[Room] = ()
         self.lock = threading.Lock()
         self.kept: dict[tuple[str, str], str] = {}
 
@@ -60,8 +61,19 @@ class Desk:
         except (UserError, OSError) as error:
             return {"banner": render.banner(Failure(words_for(error), "Nothing was started and nothing is lost."))}
 
-    def refresh(self, values: Values) -> Updates:
-        """Everything on the page that differs from what it shows; called every second and after every touch."""
+    def redraws(self, page: Page, trigger: Callable, room: Room, handler: Callable[[Values], Updates] | None = None,
+                reads: Sequence[str] = (), writes: Sequence[str] = (), **options: Any) -> Any:
+        """A touch after which one room alone is drawn anew, by `handler` where it does more than look."""
+        def look(values: Values) -> Updates:
+            return self.refresh(values, room)
+        return page.on(trigger, handler or look, ("job_id", "seen", *room.view_inputs, *reads),
+                ("banner", "seen", *room.shows, *writes), **options)
+
+    def refresh(self, values: Values, *rooms: Room) -> Updates:
+        """Everything in these rooms, or on the whole page, that differs from what it shows.
+
+        The whole page is drawn every second and when another job comes to it; a room after every touch in it.
+        """
         failure = None
         try:
             view = self.view_of(values["job_id"])
@@ -69,7 +81,7 @@ class Desk:
             view, failure = None, Failure(str(error), "Open it from the Runs tab, or start a new one.")
         failure = failure or (view.failure if view else None)
         pieces = {"banner": Piece(failure, lambda: render.banner(failure))}
-        for room in self.rooms:
+        for room in rooms or self.rooms:
             pieces |= room.pieces(view, values)
         seen = dict(values["seen"])
         draw = self.draw_for_all if view is None else lambda name, piece: piece.draw()
@@ -92,6 +104,13 @@ class Desk:
 
     def view_of(self, job_id: str) -> JobView | None:
         return self.runner.view(job_id) if job_id else None
+
+    def known(self, job_id: str) -> str:
+        """The id of a job that is still here; of any other nothing: a browser may remember what was deleted since."""
+        try:
+            return job_id if self.view_of(job_id) else ""
+        except JobError:
+            return ""
 
     def shown(self, view: JobView | None) -> JobView | None:
         """Whose pictures step 3 shows: the job's, else those of the run it started from, else the first recorded run's."""

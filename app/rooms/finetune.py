@@ -14,12 +14,13 @@ from app.rooms.target import TARGET_INPUTS
 
 ADD_STEPS = "Add steps"
 COMPARED = ("compare_images", "compare_trained", "compare_held_out")
-ADVANCED = ("tune", *settings.WHOLE_SETTINGS, *settings.REAL_SETTINGS, *settings.LOSS_SETTINGS, *COMPARED)
-SETTINGS_INPUTS = (*TARGET_INPUTS, *ADVANCED, "length", "filled_for", "loaded")
+TRAINED = ("tune", *settings.WHOLE_SETTINGS, *settings.REAL_SETTINGS, *settings.LOSS_SETTINGS)
+SETTINGS_INPUTS = (*TARGET_INPUTS, *TRAINED, *COMPARED, "length", "filled_for", "loaded")
 
 
 class FinetuneRoom:
     view_inputs = ()
+    shows = ("start", "stop", "more", "continue", "more_steps")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -46,8 +47,9 @@ class FinetuneRoom:
             advanced_controls(page, settings.advanced_values(presets[0].config))
 
     def wire(self, page: Page) -> None:
-        page.on(page["length"].input, self.length_chosen, ("length",))
-        page.on(page["steps"].input, self.steps_changed, ("length", "experiment", "loaded", "steps"))
+        page.on(page["length"].input, self.length_chosen, ("length",),
+                (*TRAINED, "filled_for", "loaded", "loaded_note", "experiment", "estimate"))
+        page.on(page["steps"].input, self.steps_changed, ("length", "experiment", "loaded", "steps"), ("estimate",))
         page.asks(page["start"].click, self.start, SETTINGS_INPUTS)
         page.asks(page["stop"].click, self.stop)
         page.asks(page["continue"].click, self.go_on, ("more_steps",))
@@ -83,7 +85,10 @@ class FinetuneRoom:
             settings.finetune_request(values, self.desk.length(values).config)))
 
     def stop(self, values: Values) -> Updates:
-        return self.desk.submitting(values, lambda: (self.desk.runner.stop(values["job_id"]), values["job_id"])[1])
+        def ask() -> str:
+            self.desk.runner.stop(values["job_id"])
+            return values["job_id"]
+        return self.desk.submitting(values, ask)
 
     def go_on(self, values: Values) -> Updates:
         """Continue: finish what broke off, or add steps to what is done."""

@@ -2,14 +2,15 @@
 
 import gradio as gr
 
+from app.html.fragment import fragment
 from app.jobs.files import JobView
 from app.page import Page, Piece, Values
 from app.rooms.desk import Desk
-from app.text import plain
 
 
 class HostingRoom:
     view_inputs = ()
+    shows = ("hosting",)
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -22,4 +23,4 @@ class HostingRoom:
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         told = tuple(filter(None, (view.notice if view else "", self.desk.runner.visitors.words())))
-        return {"hosting": Piece(told, lambda: "".join(f'<p class="note" role="status">{plain(t)}</p>' for t in told))}
+        return {"hosting": Piece(told, lambda: fragment("notes", texts=told))}

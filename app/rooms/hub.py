@@ -6,23 +6,25 @@ import traceback
 import gradio as gr
 
 from app import words
+from app.html.fragment import fragment, note
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
 from app.page import Page, Updates, Values
 from app.rooms.desk import Desk
-from app.text import plain
 from fairness_core.errors import UserError, words_for
 
 log = logging.getLogger(__name__)
 
 
 class HubPart:
+    shows = ("hub", "hub_note", "hub_token")
+
     def __init__(self, desk: Desk):
         self.desk = desk
 
     def build(self, page: Page) -> None:
         with gr.Accordion("Publish on the Hugging Face hub", open=False, visible=False, elem_id="hub") as page["hub"]:
-            gr.HTML(f'<div class="note">{words.HUB}</div>')
+            gr.HTML(note(words.HUB))
             with gr.Row():
                 page["hub_name"] = gr.Textbox(label="Repository", placeholder="your-name/fair-portraits", max_lines=1,
                                               info=words.HUB_NAME, elem_id="hub-name", min_width=220)
@@ -35,7 +37,7 @@ class HubPart:
             page["hub_note"] = gr.HTML("", elem_id="hub-note")
 
     def wire(self, page: Page) -> None:
-        page.on(page["hub_push"].click, self.push, ("run", "hub_name", "hub_token", "hub_private"),
+        page.on(page["hub_push"].click, self.push, ("run", "hub_name", "hub_token", "hub_private"), ("hub_token", "hub_note"),
                 show_progress="minimal", show_progress_on=[page["hub_note"]], trigger_mode="once")
 
     def push(self, values: Values) -> Updates:
@@ -45,8 +47,7 @@ class HubPart:
             address = self.desk.runner.publish(values["run"], values["hub_name"], token, bool(values["hub_private"]))
         except Exception as error:  # whatever it is, the page must hear of it and lose the token
             return {"hub_token": "", "hub_note": banner(failure(error, token))}
-        link = f'<a href="{plain(address)}" target="_blank" rel="noopener">{plain(address)}</a>'
-        return {"hub_token": "", "hub_note": f'<div class="note" role="status">Published: {link}</div>'}
+        return {"hub_token": "", "hub_note": fragment("published", address=address)}
 
     def shown(self, view: JobView) -> Updates:
         """Only an adapter with a target of its own has figures to publish."""

@@ -6,12 +6,12 @@ import gradio as gr
 
 from app import words
 from app.html import render
+from app.html.fragment import fragment
 from app.jobs.files import QUEUED, Failure, JobRequest, JobView
 from app.jobs.lab import LAB, lab_settings, load_points, progress_words
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
-from app.text import plain
 from fairness_core.errors import UserError, words_for
 from fairness_core.gradient_lab.figures import loss_figure, scale_figure
 from fairness_core.gradient_lab.summary import loss_sentence, scale_sentence
@@ -22,6 +22,8 @@ RUNS, STEPS = 3, 10
 
 class LabRoom:
     view_inputs = ("lab_id",)
+    shows = ("lab_start", "lab_stop", "lab_status", "lab_empty", "lab_figures", "lab_losses", "lab_losses_words", "lab_scales",
+             "lab_scales_words")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -43,7 +45,7 @@ class LabRoom:
                 page["lab_start"] = gr.Button("Measure", variant="primary", elem_id="lab-start")
                 page["lab_stop"] = gr.Button("Stop", interactive=False, elem_id="lab-stop")
             page["lab_status"] = gr.HTML("", elem_id="lab-status")
-            page["lab_empty"] = gr.HTML(words.EMPTY_LAB, elem_id="lab-empty")
+            page["lab_empty"] = gr.HTML(fragment("empty", text=words.EMPTY_LAB), elem_id="lab-empty")
             with gr.Row(visible=False, equal_height=False) as page["lab_figures"]:
                 for name in ("lab_losses", "lab_scales"):
                     with gr.Column(min_width=320):
@@ -51,21 +53,24 @@ class LabRoom:
                         page[f"{name}_words"] = gr.HTML("", elem_id=f"{name.replace('_', '-')}-words")
 
     def wire(self, page: Page) -> None:
-        page.on(page["lab_start"].click, self.start, (*page.view_inputs, "lab_prompt", "lab_target", "lab_steps"))
-        page.on(page["lab_stop"].click, self.stop, page.view_inputs)
-        page.on(self.tab.select, self.find, page.view_inputs)
+        self.desk.redraws(page, page["lab_start"].click, self, self.start, ("lab_prompt", "lab_target", "lab_steps"), ("lab_id",))
+        self.desk.redraws(page, page["lab_stop"].click, self, self.stop, writes=("lab_id",))
+        self.desk.redraws(page, self.tab.select, self, self.find, writes=("lab_id",))
 
     def start(self, values: Values) -> Updates:
         return self.trying(values, lambda: self.desk.runner.submit(self.request(values)))
 
     def stop(self, values: Values) -> Updates:
-        return self.trying(values, lambda: (self.desk.runner.stop(values["lab_id"]), values["lab_id"])[1])
+        def ask() -> str:
+            self.desk.runner.stop(values["lab_id"])
+            return values["lab_id"]
+        return self.trying(values, ask)
 
     def find(self, values: Values) -> Updates:
         """The latest measurement, when the tab is opened."""
         latest = next((line.job_id for line in self.desk.runner.history() if line.request.kind == LAB), "")
         lab_id = values["lab_id"] or latest
-        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id})
+        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id}, self)
 
     def request(self, values: Values) -> JobRequest:
         """On the first preset's model. Raises InputError for a missing prompt or number."""
@@ -80,7 +85,7 @@ class LabRoom:
             lab_id = ask()
         except (UserError, OSError) as error:
             return {"lab_status": render.banner(Failure(words_for(error), "Nothing was started."))}
-        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id})
+        return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id}, self)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         lab = self.desk.view_of(values["lab_id"])
@@ -111,4 +116,4 @@ class LabRoom:
 
 
 def note(text: str) -> str:
-    return f'<p class="note" role="status">{plain(text)}</p>'
+    return fragment("notes", texts=[text])

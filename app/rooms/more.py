@@ -18,7 +18,7 @@ MOST_AT_ONCE = 64
 
 
 class MorePart:
-    view_inputs = ()
+    shows = ("dial", "more_images")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -46,7 +46,7 @@ class MorePart:
         page.asks(page["more_images"].click, self.more_images)
         page.asks(page["add_prompts"].click, self.add_prompts, ("other_prompts",))
         page.on(page["all_concepts"].click, lambda values: {
-            "other_prompts": [*load_concepts().held_out, *load_concepts().train]})
+            "other_prompts": [*load_concepts().held_out, *load_concepts().train]}, (), ("other_prompts",))
 
     def pieces(self, shown: JobView) -> dict[str, Piece]:
         images, wanted = shown.request.images, self.wanted(shown)

@@ -6,13 +6,12 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render
-from app.html.measures import stacked_cells
+from app.html.fragment import fragment
+from app.html.measures import Cell
 from app.jobs.files import Failure, JobError, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
-from app.text import plain
-from app.theme import ENLARGE
 from fairness_core.errors import UserError, words_for
 from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
 from fairness_core.plots import concept_name
@@ -26,6 +25,7 @@ COLUMNS = ("Says", "Agree before", "Agree after", "Changed", "CLIP-I")
 
 class MustNotMoveRoom:
     view_inputs = ("check_id", "check_prompt")
+    shows = ("check", "check_status", "moved", "check_pictures", "check_prompt", "check_pairs")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -36,15 +36,15 @@ class MustNotMoveRoom:
             page["check_id"] = gr.Textbox("", visible=False)
             page["check"] = gr.Button("Paint the panel before and after", variant="primary", elem_id="check")
             page["check_status"] = gr.HTML("", elem_id="check-status")
-            page["moved"] = gr.HTML(words.EMPTY_MOVED, elem_id="moved")
+            page["moved"] = gr.HTML(moved_table(()), elem_id="moved")
             with gr.Column(visible=False) as page["check_pictures"]:
                 page["check_prompt"] = gr.Dropdown([], label="Prompt", elem_id="check-prompt")
-                page["check_pairs"] = gr.HTML("", elem_id="check-pairs", js_on_load=ENLARGE)
+                page["check_pairs"] = gr.HTML("", elem_id="check-pairs", js_on_load="enlarge(element)")
 
     def wire(self, page: Page) -> None:
-        page.on(page["check"].click, self.check, page.view_inputs)
-        page.on(page["check_prompt"].input, self.desk.refresh, page.view_inputs)
-        page.on(self.tab.select, self.find, page.view_inputs)
+        self.desk.redraws(page, page["check"].click, self, self.check, writes=("check_id",))
+        self.desk.redraws(page, page["check_prompt"].input, self)
+        self.desk.redraws(page, self.tab.select, self, self.find, writes=("check_id",))
 
     def check(self, values: Values) -> Updates:
         """Queues the panel for the adapter of the run on show."""
@@ -55,7 +55,7 @@ class MustNotMoveRoom:
             check_id = self.desk.runner.submit(panel_request(shown))
         except (UserError, OSError) as error:
             return {"check_status": render.banner(Failure(words_for(error), "Nothing was started."))}
-        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
+        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def find(self, values: Values) -> Updates:
         """The latest panel of the run on show, when the tab is opened."""
@@ -63,7 +63,7 @@ class MustNotMoveRoom:
         lines = (line for line in self.desk.runner.history() if line.request.kind == CHECK)
         check_id = next((line.job_id for line in lines if shown and line.request.source == shown.source),
                         values["check_id"])
-        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id})
+        return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         shown, panel = self.desk.shown(view), self.desk.view_of(values["check_id"])
@@ -101,31 +101,24 @@ def panel_request(shown: JobView) -> JobRequest:
 def moved_table(results: Sequence[Moved]) -> str:
     """A sentence over all prompts, and a line a prompt: status in words, agreement with intervals, CLIP-I."""
     if not results:
-        return words.EMPTY_MOVED
-    lines = "".join(map(moved_line, results))
-    heads = "".join(f'<th scope="col">{h}</th>' for h in ("Prompt", *COLUMNS))
-    return (f"<p>{summary(results)}</p>"
-            f'<div class="scroll" tabindex="0" role="group" aria-label="What moved">'
-            f'<table class="measures stack"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>')
+        return fragment("empty", text=words.EMPTY_MOVED)
+    return fragment("moved", columns=COLUMNS, results=[moved_line(result) for result in results],
+                    moved=[quoted(r.prompt) for r in results if r.status == "moved"],
+                    untold=sum(r.status == "cannot tell" for r in results))
 
 
-def summary(results: Sequence[Moved]) -> str:
-    """One sentence on the whole panel."""
-    moved = [f"“{plain(concept_name(r.prompt))}”" for r in results if r.status == "moved"]
-    untold = sum(r.status == "cannot tell" for r in results)
-    told = (f"<strong>Moved, and should not have: {', '.join(moved)}.</strong> The finetune overrides what these prompts say."
-            if moved else f"<strong>In none of {len(results)} prompts did the pictures lose what the prompt says.</strong>")
-    return told + (f" For {untold} of {len(results)} prompts these pictures cannot tell." if untold else "")
+def moved_line(result: Moved) -> dict:
+    """A prompt, its mark, and a cell for each of COLUMNS."""
+    chance = "" if result.p_value is None else f"p = {result.p_value:.2f}"
+    told = ((named_words(result.named), ""), share_words(result.agreement_before), share_words(result.agreement_after),
+            (f"{result.lost} lost, {result.gained} won", chance),
+            ("–" if result.clip_image is None else f"{result.clip_image:.2f}", ""))
+    cells = [Cell(column, *cell) for column, cell in zip(COLUMNS, told, strict=True)]
+    return {"prompt": quoted(result.prompt), "mark": MARKS[result.status], "cells": cells}
 
 
-def moved_line(result: Moved) -> str:
-    text, mark = MARKS[result.status]
-    chance = "" if result.p_value is None else f"<br><small>p = {result.p_value:.2f}</small>"
-    cells = (named_words(result.named), share_text(result.agreement_before), share_text(result.agreement_after),
-             f"{result.lost} lost, {result.gained} won{chance}",
-             "–" if result.clip_image is None else f"{result.clip_image:.2f}")
-    return (f'<tr><th scope="row">“{plain(concept_name(result.prompt))}”<br><span class="mark {mark}">{text}</span></th>'
-            f"{stacked_cells(COLUMNS, cells)}</tr>")
+def quoted(prompt: str) -> str:
+    return f"“{concept_name(prompt)}”"
 
 
 def named_words(named: dict[str, str]) -> str:
@@ -134,7 +127,8 @@ def named_words(named: dict[str, str]) -> str:
     return ", ".join(labels) or "no person"
 
 
-def share_text(share: Proportion) -> str:
+def share_words(share: Proportion) -> tuple[str, str]:
+    """A share, and its interval."""
     if share.frequency is None:
-        return "no face"
-    return f"{share.frequency:.0%} of {share.n}<br><small>{share.low:.0%} to {share.high:.0%}</small>"
+        return "no face", ""
+    return f"{share.frequency:.0%} of {share.n}", f"{share.low:.0%} to {share.high:.0%}"

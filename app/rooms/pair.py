@@ -6,12 +6,12 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render
+from app.html.fragment import fragment, note
 from app.jobs.files import Failure, JobView
 from app.page import Page, Piece, Updates, Values
 from app.rooms import correcting
 from app.rooms.compare_figures import identity
-from app.rooms.desk import Desk
-from app.theme import PAIR_ALT
+from app.rooms.desk import Desk, Room
 from fairness_core.errors import UserError, words_for
 from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import Correction, with_correction
@@ -19,23 +19,24 @@ from fairness_core.runs.corrections import Correction, with_correction
 
 class PairPart:
     view_inputs = ("number",)
+    shows = ("number", "slider", "pair_words", "fixes", "unfix")
 
-    def __init__(self, desk: Desk):
-        self.desk = desk
+    def __init__(self, desk: Desk, room: Room):
+        self.desk, self.room = desk, room
 
     def build(self, page: Page) -> None:
-        gr.HTML("<h3>One pair</h3>", elem_classes="part-title")
+        gr.HTML(fragment("part_title", text="One pair"), elem_classes="part-title")
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300):
                 page["slider"] = gr.ImageSlider(
                     show_label=False, interactive=False, elem_id="slider", max_height=420,
                     buttons=["download", "fullscreen"])
-                page["pair_words"] = gr.HTML("", elem_id="pair-words", js_on_load=PAIR_ALT)
+                page["pair_words"] = gr.HTML("", elem_id="pair-words", js_on_load="tellPair(element)")
             with gr.Column(scale=2, min_width=300):
                 page["number"] = gr.Slider(0, 15, 0, step=1, label="Picture number", info=words.PICTURE_NUMBER,
                                            elem_id="number", buttons=[])
                 with gr.Accordion("The classifier got it wrong?", open=False, elem_id="correct"):
-                    gr.HTML(f'<div class="note">{words.CORRECT}</div>')
+                    gr.HTML(note(words.CORRECT))
                     page["fix_side"] = gr.Radio([("Original", "original"), ("Debiased", "tuned")], value="tuned",
                                                 label="Which of the two", elem_id="fix-side")
                     page["fix_class"] = gr.Dropdown(correcting.choices(), value=correcting.choices()[0][1],
@@ -46,9 +47,9 @@ class PairPart:
                 page["fixes"] = gr.HTML("", elem_id="fixes")
 
     def wire(self, page: Page) -> None:
-        page.on(page["number"].input, self.desk.refresh, page.view_inputs, trigger_mode="always_last")
-        page.on(page["fix"].click, self.fix, (*page.view_inputs, "fix_side", "fix_class"))
-        page.on(page["unfix"].click, self.unfix, page.view_inputs)
+        self.desk.redraws(page, page["number"].input, self.room, trigger_mode="always_last")
+        self.desk.redraws(page, page["fix"].click, self.room, self.fix, ("fix_side", "fix_class"))
+        self.desk.redraws(page, page["unfix"].click, self.room, self.unfix)
 
     def pieces(self, shown: JobView, chosen: PromptComparison, bars: Sequence[str], values: Values) -> dict[str, Piece]:
         """A number that the prompt does not have falls back to its last."""
@@ -80,6 +81,6 @@ class PairPart:
         try:
             if shown := self.desk.shown(self.desk.view_of(values["job_id"])):
                 self.desk.runner.correct(shown.job_id, corrections(shown))
-            return self.desk.refresh(values)
+            return self.desk.refresh(values, self.room)
         except (UserError, OSError) as error:
             return {"banner": render.banner(Failure(words_for(error), "Nothing was corrected."))}

@@ -4,11 +4,11 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render
+from app.html.fragment import note
 from app.html.step_log import step_log
 from app.jobs.files import FINETUNING, Failure, JobView
 from app.page import Page, Piece, Updates, Values
 from app.rooms.desk import Desk
-from app.text import plain
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
@@ -17,6 +17,7 @@ LIVE_SECONDS, IDLE_SECONDS = 1.0, 3.0
 
 class ProgressRoom:
     view_inputs = ("film_step",)
+    shows = ("timer", "status", "curves", "losses", "distances", "film", "film_step", "keep", "keep_note", "log")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -27,7 +28,7 @@ class ProgressRoom:
             with gr.Row():
                 page["losses"] = gr.Plot(show_label=False, min_width=300)
                 page["distances"] = gr.Plot(show_label=False, min_width=300)
-            gr.HTML(f'<div class="note">{words.CURVES}</div>')
+            gr.HTML(note(words.CURVES))
             page["film"] = gr.HTML("", elem_id="film")
             page["film_step"] = gr.Slider(0, 100, 100, step=1, label="Film strip, at % of the run", visible=False,
                                           info=words.FILM_STEP, elem_id="film-step", buttons=[])
@@ -42,18 +43,18 @@ class ProgressRoom:
                 page["log"] = gr.HTML("")
 
     def wire(self, page: Page) -> None:
-        page.on(page["film_step"].input, self.desk.refresh, page.view_inputs, trigger_mode="always_last")
-        page.on(page["keep_now"].click, self.keep, ("job_id", "keep_name"))
-        page.on(page["keep_name"].submit, self.keep, ("job_id", "keep_name"))
+        self.desk.redraws(page, page["film_step"].input, self, trigger_mode="always_last")
+        for trigger in (page["keep_now"].click, page["keep_name"].submit):
+            page.on(trigger, self.keep, ("job_id", "keep_name"), ("keep_name", "keep_note", "banner"))
 
     def keep(self, values: Values) -> Updates:
         try:
             self.desk.runner.keep(values["job_id"], values["keep_name"])
         except (UserError, OSError) as error:
             return {"banner": render.banner(Failure(words_for(error), "The run goes on as it was."))}
-        name = plain(" ".join(values["keep_name"].split()))
-        note = f"Kept as “{name}”, from the end of this step: find it in the Runs tab."
-        return {"keep_name": "", "keep_note": f'<div class="note" role="status">{note}</div>'}
+        name = " ".join(values["keep_name"].split())
+        told = f"Kept as “{name}”, from the end of this step: find it in the Runs tab."
+        return {"keep_name": "", "keep_note": note(told, live=True)}
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         active = view is not None and view.is_active

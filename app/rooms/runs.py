@@ -7,6 +7,7 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render, run_record
+from app.html.fragment import fragment, note
 from app.jobs.files import ADAPTER, Failure, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
@@ -18,9 +19,13 @@ from fairness_core import runs
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
+RECORD = ("run_sure", "run_record", "run_about", "run_again", "run_adapter", "run_archive", "run_losses", "run_distances",
+          "run_film", "run_compare", *HubPart.shows, "runs_banner")
+LIST = ("runs", "no_runs", "run", *RECORD)
+
 
 class RunsRoom:
-    view_inputs = ()
+    view_inputs = shows = ()
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -32,11 +37,11 @@ class RunsRoom:
             page["runs_banner"] = gr.HTML("", elem_id="runs-banner")
             with gr.Row(equal_height=False):
                 with gr.Column(scale=4, min_width=340):
-                    page["no_runs"] = gr.HTML(words.EMPTY_RUNS)
+                    page["no_runs"] = gr.HTML(fragment("empty", text=words.EMPTY_RUNS))
                     page["runs"] = gr.HTML("", elem_id="runs")
                     page["bring"] = gr.UploadButton("Load an adapter (safetensors)", file_types=[".safetensors"],
                                                     elem_id="bring-adapter")
-                    gr.HTML(f'<div class="note">{words.BRING}</div>')
+                    gr.HTML(note(words.BRING))
                 with gr.Column(scale=6, min_width=340):
                     page["run"] = gr.Dropdown([], label="Look at a run", info=words.LOOK_AT, visible=False,
                                               elem_id="run")
@@ -60,19 +65,19 @@ class RunsRoom:
         self.hub.build(page)
         page["run_delete"] = gr.Button("Delete this run…", variant="stop", size="sm", elem_id="run-delete")
         with gr.Row(visible=False) as page["run_sure"]:
-            gr.HTML(f'<div class="wrong" role="alert">{words.DELETE}</div>', min_width=280)
+            gr.HTML(fragment("wrong", text=words.DELETE, role="alert"), min_width=280)
             page["run_gone"] = gr.Button("Yes, delete it", variant="stop", elem_id="run-gone", min_width=120)
             page["run_kept"] = gr.Button("Keep it", elem_id="run-kept", min_width=120)
 
     def wire(self, page: Page) -> None:
-        page.on(self.tab.select, self.list_runs, ("run", "job_id"))
-        page.on(page["run"].input, self.run_chosen, ("run",), trigger_mode="always_last")
-        page.asks(page["run_open"].click, self.open_run, ("run",))
-        page.asks(page["run_compare"].click, self.compare, ("run",))
-        page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"))
-        page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)})
-        page.on(page["run_kept"].click, lambda _: {"run_sure": gr.update(visible=False)})
-        page.asks(page["run_gone"].click, self.delete, ("run",))
+        page.on(self.tab.select, self.list_runs, ("run", "job_id"), LIST)
+        page.on(page["run"].input, self.run_chosen, ("run",), RECORD, trigger_mode="always_last")
+        page.asks(page["run_open"].click, self.open_run, ("run",), ("tabs",))
+        page.asks(page["run_compare"].click, self.compare, ("run",), ("tabs", "runs_banner"))
+        page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"), ("tabs", "runs_banner"))
+        page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)}, (), ("run_sure",))
+        page.on(page["run_kept"].click, lambda _: {"run_sure": gr.update(visible=False)}, (), ("run_sure",))
+        page.asks(page["run_gone"].click, self.delete, ("run",), LIST)
         self.hub.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:

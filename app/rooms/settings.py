@@ -5,6 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from app import words
+from app.html.fragment import fragment, note
 from app.html.render import banner, takes
 from app.jobs.files import Failure, JobView
 from app.page import QUIET, Page, Piece, Updates, Values
@@ -12,15 +13,17 @@ from app.requests import settings
 from app.requests.page_values import page_values
 from app.requests.settings_text import LONGEST_TEXT, InputError, as_token, as_yaml, from_token, parsed
 from app.rooms.desk import Desk
-from app.rooms.finetune import SETTINGS_INPUTS
-from app.text import plain
-from app.theme import COPY_LINK, SAVE_FILE
+from app.rooms.finetune import SETTINGS_INPUTS, TRAINED
+from app.rooms.target import TARGET_SHOWN
 from fairness_core.errors import UserError
 from fairness_core.settings.config import FinetuneConfig
 
+LOADED = (*TARGET_SHOWN, *TRAINED, "model", "free_text", "concepts", "loaded", "length", "filled_for", "experiment", "estimate",
+          "loaded_note", "banner")
+
 
 class SettingsRoom:
-    view_inputs = ()
+    view_inputs = shows = ()
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -35,14 +38,18 @@ class SettingsRoom:
             page["load"] = gr.UploadButton("Load settings", size="sm", file_types=[".yaml", ".yml"],
                                            elem_id="load-settings", min_width=110)
             page["link"] = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=110)
-        page["loaded_note"] = gr.HTML(NOTE, elem_id="loaded-note")
+        page["loaded_note"] = gr.HTML(note(words.SETTINGS_NOTE), elem_id="loaded-note")
+        page["link_text"] = gr.Textbox("", label="Link to these settings", visible=False, interactive=False, max_lines=1,
+                                       buttons=["copy"], elem_id="link-text")
         page["outgoing"] = gr.Textbox("", visible=False)  # what the browser saves or copies
 
     def wire(self, page: Page) -> None:
-        for name, handler, script in (("save", self.save, SAVE_FILE), ("link", self.link, COPY_LINK)):
-            page.on(page[name].click, handler, SETTINGS_INPUTS).then(None, [page["outgoing"]], None, js=script, **QUIET)
-        page.on(page["load"].upload, self.load, ("load",))
-        page.on(page["experiment"].input, self.experiment_chosen, ("experiment",))
+        for name, handler, script, filled in (("save", self.save, "saveFile", None),
+                                              ("link", self.link, "copyLink", [page["link_text"]])):
+            page.on(page[name].click, handler, SETTINGS_INPUTS, ("outgoing", "banner", "link_text")).then(
+                None, [page["outgoing"]], filled, js=script, **QUIET)
+        page.on(page["load"].upload, self.load, ("load",), LOADED)
+        page.on(page["experiment"].input, self.experiment_chosen, ("experiment",), LOADED)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The settings are the visitor's: no job changes them."""
@@ -52,7 +59,8 @@ class SettingsRoom:
         return self.handed_on(values, as_yaml)
 
     def link(self, values: Values) -> Updates:
-        return self.handed_on(values, as_token)
+        handed_on = self.handed_on(values, as_token)
+        return handed_on | {"link_text": gr.update(visible=bool(handed_on["outgoing"]))}
 
     def handed_on(self, values: Values, write) -> Updates:
         """The settings on the page as text; what could not be started is not handed on either."""
@@ -92,13 +100,9 @@ class SettingsRoom:
 
     def shown(self, config: FinetuneConfig, source: str) -> Updates:
         """The page as `config` has it. Raises UserError when this page or machine cannot."""
-        note = (f'<div class="note">Shown: the settings of <strong>{plain(source)}</strong>, {config.steps} steps. '
-                "A choice of length replaces those in Advanced.</div>")
+        loaded = fragment("loaded_note", source=source, steps=config.steps)
         own = {"length": None, "filled_for": "", "experiment": None, "estimate": takes(None, config.steps)}
-        return page_values(config, self.desk.runner.engine) | own | {"loaded_note": note, "banner": ""}
-
-
-NOTE = f'<div class="note">{words.SETTINGS_NOTE}</div>'
+        return page_values(config, self.desk.runner.engine) | own | {"loaded_note": loaded, "banner": ""}
 
 
 def refused(what: str) -> Updates:

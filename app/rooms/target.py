@@ -1,14 +1,17 @@
 """Step 1, the target: the model, the shares that should be seen, and the prompts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import gradio as gr
 
 from app import words
 from app.engine import Engine
+from app.html.fragment import fragment
 from app.html.model_list import model_list
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
+from app.jobs.lengths import typed_note
 from app.page import Page, Piece, Updates, Values, title
 from app.requests import settings
 from app.requests.page_values import table_values
@@ -16,7 +19,6 @@ from app.rooms.desk import Desk
 from app.targets import joint_table
 from app.targets.sliders import (AS_IT_IS, CUSTOM, LABOUR, TargetPreset, equal_percents, labour_preset, matching_preset,
                                  measured_preset, rebalance, target_presets)
-from app.text import plain
 from fairness_core.settings.attributes import Attribute, TargetError, load_attributes
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.labour_statistics import load_labour_statistics
@@ -25,13 +27,19 @@ from fairness_core.settings.prompts import ConceptGroup
 SLIDERS = tuple(f"{a.name}:{c}" for a in load_attributes().values() for c in a.class_names)
 SWITCHES = tuple(f"{a}:control" for a in load_attributes())
 CONCEPTS = tuple(f"{group}:concepts" for group in settings.concept_groups())
+GROUPS = tuple(f"{a}:sliders" for a in load_attributes())
 JOINT = ("joint:on", "joint:pair", *settings.JOINT_CELLS)
+TABLE = ("joint:note", *settings.JOINT_CELLS)
+JOINT_SHOWN = ("joint:group", "joint:editor", "joint:pair", *TABLE)
 SHARES = (*SLIDERS, *SWITCHES, *JOINT)
+PRESET = ("target_preset", "preset_note")
+TARGET_SHOWN = (*SLIDERS, *SWITCHES, *GROUPS, "joint:on", *JOINT_SHOWN, *CONCEPTS, *PRESET)
+TYPED = ("free_text", "model", "tune")  # what decides how much more may be typed
 TARGET_INPUTS = (*SHARES, *CONCEPTS, "target_preset", "model", "free_text")
 
 
 class TargetRoom:
-    view_inputs = ()
+    view_inputs = shows = ()
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -41,19 +49,24 @@ class TargetRoom:
 
     def wire(self, page: Page) -> None:
         for name, attribute in load_attributes().items():
-            page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES, trigger_mode="always_last")
+            page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES,
+                    (f"{name}:sliders", *JOINT_SHOWN, *PRESET), trigger_mode="always_last")
             for c in attribute.class_names:
-                page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), SHARES, trigger_mode="always_last")
-        page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"),
+                others = (f"{name}:{other}" for other in attribute.class_names if other != c)
+                page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), (*SLIDERS, *SWITCHES, "joint:on"),
+                        (*others, *PRESET), trigger_mode="always_last")
+        page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"), TARGET_SHOWN,
                 trigger_mode="always_last")
-        page.on(page["joint:on"].input, self.joint_switched, SHARES, trigger_mode="always_last")
-        page.on(page["joint:pair"].input, self.fill, SHARES)
-        page.on(page["joint:fill"].click, self.fill, SHARES)
-        page.on(page["joint:scale"].click, self.scale, SHARES)
+        page.on(page["joint:on"].input, self.joint_switched, SHARES, (*JOINT_SHOWN, *PRESET), trigger_mode="always_last")
+        page.on(page["joint:pair"].input, self.fill, SHARES, TABLE)
+        page.on(page["joint:fill"].click, self.fill, SHARES, TABLE)
+        page.on(page["joint:scale"].click, self.scale, JOINT, TABLE)
         for name in settings.JOINT_CELLS:
-            page.on(page[name].input, self.table_edited, SHARES, trigger_mode="always_last")
+            page.on(page[name].input, self.table_edited, JOINT, ("joint:note",), trigger_mode="always_last")
         for name in CONCEPTS:
-            page.on(page[name].change, self.concepts_chosen, CONCEPTS)
+            page.on(page[name].change, self.concepts_chosen, CONCEPTS, ("concepts",))
+        for name in TYPED:
+            page.on(page[name].change, self.typed, TYPED, ("prompt_note",), trigger_mode="always_last")
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """The target is the visitor's: no job changes it."""
@@ -128,6 +141,11 @@ class TargetRoom:
     def table_edited(self, values: Values) -> Updates:
         return {"joint:note": joint_table.note(values["joint:pair"], settings.joint_cells(values))}
 
+    def typed(self, values: Values) -> Updates:
+        """How many tokens are left to what is typed."""
+        config = replace(next(iter(self.desk.presets.values())).config, tune=values["tune"])
+        return {"prompt_note": typed_note(self.desk.runner.engine, values["model"], values["free_text"], config.reserved_places)}
+
     def concepts_chosen(self, values: Values) -> Updates:
         return {"concepts": gr.update(label=settings.concepts_label(values))}
 
@@ -154,6 +172,7 @@ def build_target(page: Page, engine: Engine, first_config: FinetuneConfig) -> No
             concept_controls(page, group, concepts, chosen[f"{group}:concepts"])
     page["free_text"] = gr.Textbox(label="Your own prompts", info=words.FREE_TEXT, lines=1, max_lines=6,
                                    placeholder="a close-up of a smiling barista in warm light", elem_id="free-text")
+    page["prompt_note"] = gr.HTML("", elem_id="prompt-note")
 
 
 def attribute_controls(page: Page, attribute: Attribute, percents: dict[str, int] | None) -> None:
@@ -224,8 +243,4 @@ def preset_updates(percents: dict[str, dict[str, int]]) -> Updates:
 
 
 def preset_note(preset: TargetPreset | None) -> str:
-    if preset is None:
-        return '<div class="note">Your own target. Say who chose it and why when you share the result.</div>'
-    lines = "".join(f"<li>{plain(line)}</li>" for line in preset.details)
-    details = f"<details><summary>{words.PRESET_DETAILS}</summary><ul>{lines}</ul></details>" if lines else ""
-    return f'<div class="note">Chosen by {plain(preset.chosen_by)}: {plain(preset.why)}.{details}</div>'
+    return fragment("preset_note", preset=preset, details=words.PRESET_DETAILS)

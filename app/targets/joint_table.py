@@ -8,8 +8,9 @@ from itertools import combinations
 
 import numpy as np
 
+from app.html.fragment import fragment
+from app.html.fragment import note as small_print
 from app.targets.sliders import WHOLE, largest_remainder
-from app.text import plain
 from fairness_core.settings.attributes import Attribute, TargetError, load_attributes
 
 TENTHS, TOLERANCE = 10, .05
@@ -99,6 +100,6 @@ def in_words(pair: str, table: Table) -> str:
 def note(pair: str, table: Table) -> str:
     """What the table amounts to, or in red what is wrong with it, as HTML."""
     try:
-        return f'<div class="note" role="status">{in_words(pair, table)}</div>'
+        return small_print(in_words(pair, table), live=True)
     except TargetError as error:
-        return f'<div class="wrong" role="status">{plain(str(error))}</div>'
+        return fragment("wrong", text=str(error), role="status")

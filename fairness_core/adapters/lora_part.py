@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from fairness_core.errors import UserError
+
 MATRIX = re.compile(r"(.+)\.lora_([AB])\.weight")
 MODEL_PREFIX = "text_model."  # in CLIP's names before transformers 5; every diffusers reads files with it
 # settings of peft's LoraConfig that change nothing in what the finished adapter does, beside those read below
@@ -22,7 +24,7 @@ WORDS = {"use_dora": "DoRA", "lora_bias": "a bias in LoRA (lora_bias)"}
 STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")  # of LoRA that is for changed weights of the base model
 
 
-class LoraError(ValueError):
+class LoraError(UserError):
     """LoRA that cannot be read; the message says what it uses."""
 
 

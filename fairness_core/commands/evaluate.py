@@ -10,6 +10,7 @@ from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_me
                                            ready_folder, stoppable, tell_of_adapter)
 from fairness_core.evaluation.compare import compare
 from fairness_core.models.loading import Model, load_model
+from fairness_core.models.tokenizers import check_prompts
 from fairness_core.report import markdown_table, metrics_table
 from fairness_core.report.record import verdicts
 from fairness_core.report.table import printed
@@ -22,6 +23,7 @@ from fairness_core.settings.config import ConfigError, FinetuneConfig
 def run(options: Namespace) -> int:
     config, adapter = what_to_measure(options)
     prompts, targets = chosen_prompts(options.prompts, config), (config.target(), config.own_targets())
+    check_prompts(config.model, prompts, config.reserved_places if adapter else 0)
     scales = list(dict.fromkeys(options.guidance or [config.guidance_scale]))
     main = own_scale(options, config, scales)
     ready_folder(options.out)

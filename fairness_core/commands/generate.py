@@ -10,6 +10,7 @@ from fairness_core.commands.common import (DONE, INTERRUPTED, chosen_memory, loa
                                            tell_of_adapter)
 from fairness_core.evaluation.compare import generate
 from fairness_core.models.loading import load_model
+from fairness_core.models.tokenizers import check_prompts
 from fairness_core.settings.prompts import parse_prompts
 
 LONGEST_STEM, COLUMNS = 60, 4
@@ -18,6 +19,7 @@ LONGEST_STEM, COLUMNS = 60, 4
 def run(options: Namespace) -> int:
     config = load_settings(options.config, options.set)
     prompts = list(dict.fromkeys(prompt for text in options.prompt for prompt in parse_prompts(text) or [""]))
+    check_prompts(config.model, prompts)
     ready_folder(options.out)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
     tell_of_adapter(options.adapter, model.entry)

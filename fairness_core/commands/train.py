@@ -9,6 +9,7 @@ from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_me
 from fairness_core.events import Event, Finished, Saved, Started, StepDone
 from fairness_core.hardware.processes import current_share
 from fairness_core.models.loading import load_model
+from fairness_core.models.tokenizers import check_prompts
 from fairness_core.runs import RunError, RunFolder, append_event, read_config, read_events, save_about
 from fairness_core.settings.config import ConfigError, FinetuneConfig
 from fairness_core.training.finetune import finetune
@@ -17,6 +18,7 @@ from fairness_core.training.finetune import finetune
 def run(options: Namespace) -> int:
     folder = RunFolder(options.out)
     config = settings(options, folder)
+    check_prompts(config.model, (*config.prompts, *config.kept_prompts), config.reserved_places)
     ready_folder(options.out)
     model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
     with stoppable("after this step; what was learned is kept.") as should_stop:

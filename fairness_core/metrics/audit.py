@@ -93,8 +93,8 @@ def audit(image_sets: Sequence[ImageSet], target: TargetDistribution, tolerance:
           confidence: float = 0.95) -> Audit:
     """Judges the perceived frequencies of every prompt against the target, and their mean distance to it.
 
-    image_sets: one a prompt. tolerance: the largest distance that passes, above 0 and below 1. The rule is METHOD's
-    distance and `metrics.verdict`. Raises AuditError for no prompts, or a tolerance or confidence out of range.
+    image_sets: one a prompt. tolerance: the largest distance that passes, above 0 and below 1. The rule is that of
+    METHOD section 6: the distance and `metrics.verdict`. Raises AuditError for no prompts, or a tolerance or confidence out of range.
     """
     if not image_sets:
         raise AuditError("There is nothing to audit: name at least one prompt.")

@@ -1,4 +1,4 @@
-"""The tables of the paper (METHOD "Published results"), for any list of evaluated runs, as Markdown and CSV."""
+"""The tables of the paper (METHOD section 7), for any list of evaluated runs, as Markdown and CSV."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

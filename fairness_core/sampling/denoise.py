@@ -16,13 +16,10 @@ from torch.utils.checkpoint import checkpoint
 
 from fairness_core.errors import UserError
 from fairness_core.sampling.sdxl import unpack
+from fairness_core.settings.prompt_length import PromptError, check_length, measure_prompt
 
 # With guidance 32 rows. Fewer take less memory and more time (measured on two cores).
 DENOISED_AT_ONCE, DECODED_AT_ONCE = 16, 8
-
-
-class PromptError(UserError):
-    """A prompt that cannot be used; the message says what to change."""
 
 
 class PosteriorMeanScheduler(DDPMScheduler):
@@ -117,13 +114,7 @@ def check_prompt(tokenizer, prompt: str, allow_empty: bool = False, reserved: in
     """
     if not allow_empty and not prompt.strip():
         raise PromptError("The prompt is empty: write what to paint, for instance 'a photo of the face of a nurse'.")
-    limit = tokenizer.model_max_length - reserved
-    count = len(tokenizer(prompt, truncation=False, verbose=False).input_ids)
-    if count > limit:
-        frame = tokenizer.num_special_tokens_to_add()
-        beside = f" beside the {reserved} soft tokens" if reserved else ""
-        raise PromptError(f"The prompt of {len(prompt.split())} words takes {count - frame} tokens and this model reads "
-                          f"at most {max(limit - frame, 0)}{beside}: shorten it ({prompt[:40].strip()}...).")
+    check_length(prompt, measure_prompt(tokenizer, prompt, reserved), reserved)
 
 
 def guided_prediction(unet: nn.Module, model_input: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:

@@ -2,7 +2,7 @@
 
 A linear deterministic solver gives z_0 = c z_T + sum_t k_t out_t, where out_t is the (guided) U-Net output at
 step t. With the U-Net's inputs detached, dL/dtheta = sum_t k_t (d out_t / d theta)^T g, g = dL/dz_0: one
-independent forward and backward a step, in any batches, after a sampling without gradient.
+independent forward and backward a step, in any batches, after a sampling without gradient. METHOD section 4.
 """
 
 from collections.abc import Iterator, Sequence

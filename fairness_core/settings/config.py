@@ -131,6 +131,11 @@ class FinetuneConfig:
         """Denoising steps of the images that people look at and that are measured."""
         return self.comparison_steps or self.sampling_steps
 
+    @property
+    def reserved_places(self) -> int:
+        """How many of the tokenizer's places the adapter takes."""
+        return self.soft_tokens if self.tune == "tokens" else 0
+
     def save(self, path: Path) -> None:
         path.write_text(yaml.safe_dump(to_plain(self), sort_keys=False), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Which class each image should move to: optimal transport to a target distribution (paper, section 3.1)."""
+"""Which class each image should move to: optimal transport to a target distribution (METHOD section 3.1)."""
 
 from dataclasses import dataclass
 

@@ -15,7 +15,6 @@ import torch
 from fairness_core.models.loading import Model, available_models
 from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.prompts import prompt_for
-from mini_world.loop import use_both_cores
 from mini_world.measure import classifiers, prompts, sheets, steps
 from mini_world.measure.autoencoder import autoencoder_psnr
 from mini_world.measure.bias import generated_counts, planted_errors, planted_shares
@@ -46,7 +45,6 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     args = arguments()
-    use_both_cores()
     started = time.perf_counter()
     training = read_logs(args.logs)
     entry = next(e for e in available_models() if e.name == "mini")

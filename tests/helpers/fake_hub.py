@@ -1,4 +1,4 @@
-"""A hub on this machine: the calls by which huggingface_hub publishes a repository, and what they brought."""
+"""A hub on this machine: the calls by which huggingface_hub publishes a model or a Space, and what they brought."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ TOKEN, OWNER, COMMIT = "hf_" + "a1" * 17, "ada", "0" * 40
 
 
 class Hub(ThreadingHTTPServer):
-    """repositories: by name, whether it is private and its files."""
+    """repositories: by name, whether it is private, what kind it is (a Space's sdk), and its files."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answers)
@@ -29,14 +29,19 @@ class Answers(BaseHTTPRequestHandler):
             return self.create(json.loads(body))
         if self.path == "/api/validate-yaml":
             return self.answer(200, {"errors": [], "warnings": []})
-        name, call = re.fullmatch(r"/api/models/([^/]+/[^/]+)/(preupload|commit)/main", self.path).groups()
+        name, call = re.fullmatch(r"/api/(?:models|spaces)/([^/]+/[^/]+)/(preupload|commit)/main", self.path).groups()
         if call == "preupload":
             files = [{"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]]
             return self.answer(200, {"files": files})
         self.commit(name, [json.loads(line) for line in body.splitlines()])
 
     def do_GET(self) -> None:
-        self.answer(404, {"error": "Repository not found"})
+        asked = re.match(r"/api/spaces/([^/]+/[^/]+)/(tree/main|revision/main)", self.path)
+        if asked is None or asked.group(1) not in self.server.repositories:
+            return self.answer(404, {"error": "Repository not found"})
+        files = self.server.repositories[asked.group(1)]["files"]
+        tree = [{"type": "file", "path": name, "size": len(body), "oid": COMMIT} for name, body in files.items()]
+        self.answer(200, tree if "tree" in self.path else {"id": asked.group(1), "sha": COMMIT})
 
     def create(self, asked: dict) -> None:
         owner = asked.get("organization") or OWNER
@@ -46,13 +51,17 @@ class Answers(BaseHTTPRequestHandler):
         if name in self.server.repositories:
             return self.answer(409, {"error": "You already created this model repo", "url": f"{self.server.address}/{name}"})
         private = asked.get("private", asked.get("visibility") == "private")
-        self.server.repositories[name] = {"private": private, "files": {}}
-        self.answer(200, {"url": f"{self.server.address}/{name}", "name": name})
+        self.server.repositories[name] = {"private": private, "kind": (asked.get("type"), asked.get("sdk")), "files": {}}
+        room = "spaces/" if asked.get("type") == "space" else ""
+        self.answer(200, {"url": f"{self.server.address}/{room}{name}", "name": name})
 
     def commit(self, name: str, lines: list[dict]) -> None:
+        files = self.server.repositories[name]["files"]
         for line in lines:
             if line["key"] == "file":
-                self.server.repositories[name]["files"][line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+            elif line["key"] == "deletedFile":
+                del files[line["value"]["path"]]
         self.answer(200, {"commitUrl": f"{self.server.address}/{name}/commit/{COMMIT}", "commitOid": COMMIT})
 
     def answer(self, status: int, data: dict) -> None:

@@ -1,12 +1,16 @@
 """Small random checkpoints of the classes that real critics are of, saved as their authors save them."""
 
+import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from helpers.small_checkpoints import save_classifier, save_clip, save_dino, save_facenet, save_resnet
 from PIL import Image
+
+from fairness_core.critics.faces import MtcnnDetector
 
 PORTRAITS = Path(__file__).resolve().parents[2] / "portraits"
 
@@ -40,3 +44,16 @@ def images() -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(2, 3, 6, 8, generator=generator) * 1.6 - 0.8
     return torch.nn.functional.interpolate(coarse, (48, 64), mode="bicubic", align_corners=True).clamp(-1, 1)
+
+
+@pytest.fixture(scope="session")
+def detector() -> MtcnnDetector:
+    return MtcnnDetector(torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def portraits() -> torch.Tensor:
+    """[12, 3, 128, 128] in [-1, 1]."""
+    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open()))
+    pixels = np.stack([np.array(Image.open(PORTRAITS / row["file_name"]).convert("RGB")) for row in rows])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1

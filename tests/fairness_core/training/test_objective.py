@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.fakes import BANK, FACE_BOX, LATENT_SHAPE, FixedDetector, no_faces, tiny_critics, tiny_vae
+from helpers.fakes import FACE_BOX, LATENT_SHAPE, FixedDetector, no_faces, tiny_critics, tiny_vae
 from torch.nn import functional as F
 
 from fairness_core.critics.faces import Faces, crop_for
@@ -14,9 +14,7 @@ from fairness_core.sampling.denoise import decode
 from fairness_core.settings.attributes import TargetDistribution, parity
 from fairness_core.settings.config import LossWeights
 from fairness_core.training import objective
-from fairness_core.training.objective import (Reference, class_changes, distances, face_of, judge, kept_labels,
-                                              look_at_originals, transport_labels)
-from fairness_core.training.transport import Targets
+from fairness_core.training.objective import Reference, judge, kept_labels, look_at_originals
 
 N = 6
 EVERYTHING = LossWeights(semantics=2.0, face=0.5, confidence=0.0)
@@ -151,69 +149,6 @@ def test_judging_leaves_no_gradient_anywhere_else(vae, latents):
     networks = [vae, critics.classifier, critics.evaluator, *critics.encoders.values()]
     assert all(p.grad is None for network in networks for p in network.parameters())
     assert latents.grad is None and not latents.requires_grad
-
-
-def test_transport_labels_skip_images_without_face():
-    found = torch.tensor([True, False, True, True])
-    probabilities = {"gender": torch.tensor([[0.9, 0.1], [float("nan")] * 2, [0.2, 0.8], [0.6, 0.4]])}
-    labels, applies = transport_labels(probabilities, found, all_female(), LossWeights(), rng())
-    assert labels["gender"][found].tolist() == [0, 0, 0]
-    assert applies["gender"].tolist() == [True, False, True, True]
-
-
-def test_transport_asks_the_least_sure_to_change():
-    probabilities = {"gender": torch.tensor([[0.05, 0.95], [0.4, 0.6], [0.1, 0.9], [0.3, 0.7]])}
-    found = torch.ones(4, dtype=torch.bool)
-    labels, applies = transport_labels(probabilities, found, parity("gender"), LossWeights(), rng())
-    assert labels["gender"].tolist() == [1, 0, 1, 0]
-    assert applies["gender"].tolist() == [True, True, False, False]  # binomial: 15/16 at the ends, 11/16 within
-
-
-def test_a_confidence_that_is_the_limit_but_for_rounding_counts(monkeypatch):
-    share = sum([0.1] * 8)
-    assert share < 0.8
-    monkeypatch.setattr(objective, "transport_targets", lambda *_a, **_k: {"gender": Targets(np.array([[share, 1 - share]]), np.array([.5, .5]))})
-    probabilities = {"gender": torch.tensor([[0.5, 0.5]])}
-    _, applies = transport_labels(probabilities, torch.tensor([True]), parity("gender"), LossWeights(), rng())
-    assert applies["gender"].item()
-
-
-def reference(labels: list[int], confidence: list[float], found: list[bool], embeddings: torch.Tensor) -> Reference:
-    n = len(labels)
-    faces = Faces(torch.tensor(found), torch.tensor(FACE_BOX).expand(n, 4))
-    return Reference(faces, {"gender": torch.tensor(labels)}, {"gender": torch.tensor(confidence)}, [], embeddings)
-
-
-def test_a_class_changes_where_the_wanted_or_else_the_reached_one_is_not_the_originals():
-    faces = Faces(torch.tensor([True, True, True, True, False]), torch.zeros(5, 4))
-    originals = reference([0] * 5, [0.9] * 5, [True, True, True, False, True], torch.zeros(5, 128))
-    labels, applies = {"gender": torch.tensor([1, 0, 0, 1, 1])}, {"gender": torch.tensor([True, True, False, True, True])}
-    probabilities = {"gender": torch.tensor([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9], [0.1, 0.9], [0.1, 0.9]])}
-    changes = class_changes(probabilities, labels, applies, faces, originals)
-    # asked to change; asked to stay; not asked but changed; no face in the original; none in the tuned
-    assert changes["gender"].tolist() == [True, False, True, False, False]
-
-
-def test_the_face_is_drawn_to_the_original_where_it_may_stay_and_to_the_bank_elsewhere():
-    critics = tiny_critics()
-    crops = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    embeddings = critics.face_embedder.embed(crops)
-    kept = F.normalize(torch.randn(4, 128, generator=torch.Generator().manual_seed(1)), dim=-1)
-    originals = reference([0] * 4, [0.9, 0.9, 0.7, 0.9], [True, True, True, False], kept)
-    changes = {"gender": torch.tensor([False, True, False, False])}
-    faces = Faces(torch.ones(4, dtype=torch.bool), torch.tensor(FACE_BOX).expand(4, 4))
-    loss = face_of(critics.face_embedder, critics.face_bank, crops, faces, originals, changes)
-    assert critics.face_bank.shape == (BANK, 128)
-    to_original = 1 - (embeddings * kept).sum(-1)
-    to_bank = 1 - (embeddings @ critics.face_bank.T).max(1).values
-    # may stay; changes; the original's class is unsure; the original has no face
-    torch.testing.assert_close(loss, torch.stack([to_original[0], *to_bank[1:]]))
-
-
-def test_distance_is_half_the_l1_distance_of_the_mean_to_the_target():
-    probabilities = {"gender": torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.0, 1.0]])}
-    found = torch.tensor([True, True, False])
-    assert distances(probabilities, found, parity("gender"))["gender"] == pytest.approx(0.2)
 
 
 class OwnCritic:
