@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,11 @@ def test_every_prompt_follows_its_own_target(tmp_path, monkeypatch):
 def test_every_step_keeps_one_prompt_in_turn(tmp_path, monkeypatch):
     """It adds to the gradient without a target; what the step tells is about the others."""
     asked, judge = [], training.judge
-    monkeypatch.setattr(training, "judge", lambda *a: asked.append(a[4]) or judge(*a))
+
+    def recorded(*arguments, **named):
+        asked.append(signature(judge).bind(*arguments, **named).arguments["target"])
+        return judge(*arguments, **named)
+    monkeypatch.setattr(training, "judge", recorded)
     config = replace(CONFIG, kept_prompts=("a man", "a nurse", "an old man"), steps=3)
     assert [kept_prompts_of_step(config, step) for step in range(3)] == [["a man"], ["an old man"], ["a man"]]
     assert kept_prompts_of_step(CONFIG, 0) == []
