@@ -81,7 +81,7 @@ def test_settings_as_a_file_and_as_a_link(browser, serve, tmp_path):
     assert config.marginals == {"gender": {"female": .3, "male": .7}} and "a barista" in config.prompts
 
     page.locator("#copy-link").click()
-    expect(page.locator("#loaded-note")).to_contain_text("link", timeout=SOON)
+    expect(page.locator("#loaded-note")).to_contain_text("opens this page with these settings", timeout=SOON)
     page.wait_for_url("**settings=*")
     link = page.url
     page.close()
