@@ -67,10 +67,10 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         build_page(page, rooms)
         for room in desk.rooms:
             room.wire(page)
-        page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows)
+        page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows, preprocess=False)
         opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED))
-        demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened), **QUIET).then(
-            None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
+        demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened),
+                  preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
     demo.first_look = lambda: desk.refresh({name: page[name].value for name in page.view_inputs} | {"seen": {}})
@@ -88,7 +88,7 @@ def build_page(page: Page, rooms: Rooms) -> None:
     gr.Markdown(words.INTRO)
     page["job_id"] = gr.Textbox("", visible=False)
     page["last_job"] = gr.BrowserState("", storage_key="last-job", secret="last-job")  # in a frame: see rememberJob
-    page["seen"] = gr.State({})
+    page["seen"] = gr.JSON({}, visible=False)
     page["timer"] = gr.Timer(1.0, active=False)  # the page loads first, then it polls
     with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
         with gr.Tab("Balance", id="balance"):
@@ -119,8 +119,10 @@ def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
         job_id = request.query_params.get("job", "") if told else desk.known(last_job)
         lesson = rooms.classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
         updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson)
-        if not job_id:
-            updates["banner"] = offer(desk.runner.left_behind())
+        if not job_id:  # without an offer nothing is said: an answer to a Start that was quicker may be there already
+            updates.pop("banner")
+            if left := desk.runner.left_behind():
+                updates["banner"] = offer(left)
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
         return page.named(named | lesson | updates | rooms.settings.from_link(request.query_params.get("settings", "")))
     return load

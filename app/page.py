@@ -54,5 +54,10 @@ class Page(dict[str, Any]):
         return {self[name]: value for name, value in updates.items()}
 
 
+def unless_shown(value: Any, shown: Any) -> dict[str, Any]:
+    """The part of an update that sets a choice: a visitor may have chosen again while the answer is on its way."""
+    return {} if value == shown else {"value": value}
+
+
 def title(number: int, text: str) -> None:
     gr.HTML(fragment("step_title", number=number, text=text), elem_classes="step-title", elem_id=f"step-{number}")

@@ -16,13 +16,6 @@ from fairness_core.sampling.denoise import Conditioning, draw_noise, encode_prom
 GUIDANCE = 3.0
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser on a busy machine may miss a touch: its tests get a second try, and the summary says so."""
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 @pytest.fixture
 def pipeline() -> StableDiffusionPipeline:
     return tiny_pipeline()

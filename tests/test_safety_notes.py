@@ -28,4 +28,6 @@ def test_a_name_would_be_found():
 
 def test_readme_says_what_becomes_of_data_and_likenesses():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "## Data" in readme and "No real person's likeness" in readme and "## Licence" in readme
+    sections = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n?)*)", readme, re.MULTILINE))
+    assert "No real person's likeness" in sections["Limits"]
+    assert sections["Data"].strip() and sections["Licence and citation"].strip()

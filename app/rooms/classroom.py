@@ -10,7 +10,7 @@ from app import words
 from app.html import render
 from app.html.fragment import fragment, note
 from app.jobs.files import Failure, JobError, JobView
-from app.page import QUIET, Page, Piece, Updates, Values
+from app.page import QUIET, Page, Piece, Updates, Values, unless_shown
 from app.rooms.desk import Desk
 from app.rooms.lesson import (CLOSED, OPEN, REVEALED, WAITING, Classroom, ClassroomError, Lesson, Question, guess_count,
                               guesses_figure, truth)
@@ -115,7 +115,7 @@ class ClassroomRoom:
             prompts = [c.prompt for c in comparisons]
             chosen = values["class_prompt"] if values["class_prompt"] in prompts else prompts[0]
             pieces["class_prompt"] = Piece((tuple(prompts), chosen), lambda: gr.update(
-                choices=render.prompt_choices(comparisons), value=chosen))
+                choices=render.prompt_choices(comparisons), **unless_shown(chosen, values["class_prompt"])))
         return pieces
 
     def figure(self, lesson: Lesson) -> Any:

@@ -8,7 +8,7 @@ from app import words
 from app.html import measures, pictures, render
 from app.html.fragment import fragment, note
 from app.jobs.files import JobView
-from app.page import Page, Piece, Values, title
+from app.page import Page, Piece, Values, title, unless_shown
 from app.rooms import compare_figures
 from app.rooms.desk import Desk
 from app.rooms.downloads import download_piece
@@ -102,7 +102,7 @@ class CompareRoom:
             "origin": Piece(origin, lambda: origin),
             "verdict": Piece(which, lambda: measures.verdicts(verdicts(comparisons, shown.request.config))),
             "prompt": Piece((which, chosen.prompt), lambda: gr.update(
-                choices=render.prompt_choices(comparisons), value=chosen.prompt)),
+                choices=render.prompt_choices(comparisons), **unless_shown(chosen.prompt, values["prompt"]))),
             "pairs": Piece((which, chosen.prompt, tuple(bars)), lambda: pictures.pairs(chosen, bars)),
             "table": Piece(which, lambda: measures.table(comparisons, shown.request.config)),
             "adapter": download_piece(adapter),

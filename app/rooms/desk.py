@@ -1,5 +1,6 @@
 """What every room shares: the job on the page, and the page as it should be now. No math."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -12,6 +13,9 @@ from app.page import Page, Piece, Updates, Values
 from fairness_core.errors import UserError, words_for
 
 KEPT_TEXTS = 200
+# A look while another is on its way is not lost. Nor is one refused: the choices that gradio checks a value against are
+# those of the answer it sent last, which need not be the one that came last to the page; the rooms fall back instead.
+LOOKS = {"trigger_mode": "always_last", "preprocess": False}
 
 
 class Room(Protocol):
@@ -66,8 +70,9 @@ class Desk:
         """A touch after which one room alone is drawn anew, by `handler` where it does more than look."""
         def look(values: Values) -> Updates:
             return self.refresh(values, room)
+        looks = {} if handler else LOOKS
         return page.on(trigger, handler or look, ("job_id", "seen", *room.view_inputs, *reads),
-                ("banner", "seen", *room.shows, *writes), **options)
+                       ("banner", "seen", *room.shows, *writes), **looks | options)
 
     def refresh(self, values: Values, *rooms: Room) -> Updates:
         """Everything in these rooms, or on the whole page, that differs from what it shows.
@@ -83,11 +88,11 @@ class Desk:
         pieces = {"banner": Piece(failure, lambda: render.banner(failure))}
         for room in rooms or self.rooms:
             pieces |= room.pieces(view, values)
-        seen = dict(values["seen"])
+        seen = dict(values["seen"] or {})
         draw = self.draw_for_all if view is None else lambda name, piece: piece.draw()
-        updates = {name: draw(name, piece) for name, piece in pieces.items()
-                   if name not in seen or seen[name] != piece.key}
-        return updates | {"seen": seen | {name: piece.key for name, piece in pieces.items()}}
+        marks = {name: mark(piece.key) for name, piece in pieces.items()}
+        updates = {name: draw(name, pieces[name]) for name in pieces if seen.get(name) != marks[name]}
+        return updates | {"seen": seen | marks}
 
     def draw_for_all(self, name: str, piece: Piece) -> Any:
         """A piece of the page without a job, which is everyone's first look: its text is drawn once and kept."""
@@ -125,3 +130,8 @@ class Desk:
             return self.view_of(view.source) if view and view.source != view.job_id else view
         except JobError:
             return None
+
+
+def mark(key: Any) -> str:
+    """Of what a piece shows, short enough for the page to hold: only the page knows which answer came to it last."""
+    return hashlib.blake2s(repr(key).encode(), digest_size=6).hexdigest()

@@ -8,7 +8,7 @@ from app import words
 from app.html import pictures, render
 from app.html.fragment import fragment, note
 from app.jobs.files import Failure, JobView
-from app.page import Page, Piece, Updates, Values
+from app.page import Page, Piece, Updates, Values, unless_shown
 from app.rooms import correcting
 from app.rooms.compare_figures import identity
 from app.rooms.desk import Desk, Room
@@ -47,7 +47,7 @@ class PairPart:
                 page["fixes"] = gr.HTML("", elem_id="fixes")
 
     def wire(self, page: Page) -> None:
-        self.desk.redraws(page, page["number"].input, self.room, trigger_mode="always_last")
+        self.desk.redraws(page, page["number"].input, self.room)
         self.desk.redraws(page, page["fix"].click, self.room, self.fix, ("fix_side", "fix_class"))
         self.desk.redraws(page, page["unfix"].click, self.room, self.unfix)
 
@@ -58,7 +58,8 @@ class PairPart:
         pair = (which, chosen.prompt, place)
         told = correcting.told(shown.corrections)
         return {
-            "number": Piece((which, chosen.prompt), lambda: gr.update(maximum=max(last, 1), value=place)),
+            "number": Piece((which, chosen.prompt), lambda: gr.update(
+                maximum=max(last, 1), **unless_shown(place, values["number"]))),
             "slider": Piece(pair, lambda: gr.update(value=pictures.large(chosen, place))),
             "pair_words": Piece((pair, tuple(bars)), lambda: pictures.pair_words(chosen, place, bars)),
             "fixes": Piece(told, lambda: told),

@@ -43,7 +43,7 @@ class ProgressRoom:
                 page["log"] = gr.HTML("")
 
     def wire(self, page: Page) -> None:
-        self.desk.redraws(page, page["film_step"].input, self, trigger_mode="always_last")
+        self.desk.redraws(page, page["film_step"].input, self)
         for trigger in (page["keep_now"].click, page["keep_name"].submit):
             page.on(trigger, self.keep, ("job_id", "keep_name"), ("keep_name", "keep_note", "banner"))
 

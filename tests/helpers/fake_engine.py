@@ -1,6 +1,7 @@
 """An engine double: the same functions, seeded cartoon faces, a run in a second or two."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,6 +62,20 @@ class Recorder:
     compared: list[dict] = field(default_factory=list)
 
 
+class Pace:
+    """Holds a finetune before one of its steps until `go`: a test sees it in the middle, however slow the machine is."""
+
+    def __init__(self, hold: int):
+        self.hold, self.going = hold, threading.Event()
+
+    def go(self) -> None:
+        self.going.set()
+
+    def __call__(self, step: int, should_stop: Callable[[], bool]) -> None:
+        while step >= self.hold and not should_stop() and not self.going.wait(.02):
+            pass
+
+
 def portrait(random: np.random.Generator, gender: int, race: int, age: int, scene: tuple[int, int, int]) -> np.ndarray:
     """A cartoon: skin by race, long hair for female, grey for old. uint8 [128, 128, 3]."""
     picture = Image.new("RGB", (SIZE, SIZE), scene)
@@ -95,7 +110,7 @@ def image_set(prompt: str, numbers: Sequence[int], seed: int, ratios: dict[str, 
                     {name: np.array(p) for name, p in probabilities.items()})
 
 
-def fake_finetune(recorder: Recorder, seconds: float):
+def fake_finetune(recorder: Recorder, seconds: float, pace: Callable[[int, Callable[[], bool]], None]):
     def finetune(model: FakeModel, config: FinetuneConfig, folder: Path,
                  should_stop: Callable[[], bool] = lambda: False, resume: bool = False,
                  should_save: Callable[[], bool] = lambda: False) -> Iterator[Event]:
@@ -108,6 +123,7 @@ def fake_finetune(recorder: Recorder, seconds: float):
         random, step = np.random.default_rng(config.seed), first
         for step in range(first + 1, config.steps + 1):
             time.sleep(seconds)
+            pace(step, should_stop)
             left = float(np.exp(-step / 8))
             yield StepDone(step, config.steps, seconds, config.prompts[step % len(config.prompts)],
                            {"total": 2 * left + 1 + .1 * random.random(), "alignment": 1.5 * left,
@@ -199,11 +215,12 @@ def fake_presets() -> list[FakePreset]:
                 marginals={"race": dict.fromkeys(("wmelh", "asian", "black", "indian"), .25)}), "experiment")]
 
 
-def fake_engine(seconds: float = .1, recorder: Recorder | None = None) -> Engine:
-    recorder = recorder or Recorder()
+def fake_engine(seconds: float = .1, recorder: Recorder | None = None, pace: Pace | None = None) -> Engine:
+    """seconds: of each step and comparison; pace: where a finetune waits for the test, nowhere unless given."""
+    recorder, pace = recorder or Recorder(), pace or (lambda step, should_stop: None)
     entries = [FakeEntry("mini", "Built-in portraits", "synthetic people, not photographs"),
                FakeEntry("sd15", "Stable Diffusion 1.5", "photographs of the world",
                          "needs 6 GB of GPU memory; this machine has none: use the built-in model")]
     assert load_attributes().keys() == PLANTED.keys()
     return Engine(lambda: entries, lambda name: FakeModel(name), fake_presets,
-                  fake_finetune(recorder, seconds), fake_compare(recorder, seconds), fake_lab(seconds))
+                  fake_finetune(recorder, seconds, pace), fake_compare(recorder, seconds), fake_lab(seconds))

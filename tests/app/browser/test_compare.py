@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers.browser import SOON, visit
+from helpers.browser import SOON, type_number, unfold, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import expect
 
@@ -26,11 +26,10 @@ def test_a_correction_changes_the_table_and_can_be_undone(compared):
     expect(compared.locator("#slider img")).to_have_count(2, timeout=SOON)
     words = compared.locator("#pair-words")
     expect(words).to_contain_text("no. 0")
-    compared.locator("#number input[type=number]").fill("3")
-    compared.locator("#number input[type=number]").press("Enter")
+    type_number(compared, "#number", "3")
     expect(words).to_contain_text("no. 3", timeout=SOON)
     before = compared.locator("#pairs .pair").nth(3).inner_text()
-    compared.get_by_text("The classifier got it wrong?").click()
+    unfold(compared, "The classifier got it wrong?", "#fix-class")
     compared.locator("#fix-class input").click()
     compared.get_by_role("option", name="No face in this picture").click()
     compared.locator("#fix").click()
@@ -43,7 +42,7 @@ def test_a_correction_changes_the_table_and_can_be_undone(compared):
 
 def test_more_images_and_other_prompts_join_those_that_are_there(compared):
     first = compared.locator("#pairs img").first.get_attribute("src")
-    compared.get_by_text("Other prompts, other strength").click()
+    unfold(compared, "Other prompts, other strength", "#other-prompts")
     compared.locator("#other-prompts input").fill("a smiling barista")
     compared.locator("#other-prompts input").press("Enter")
     expect(compared.locator("#other-prompts .token")).to_have_text("a smiling barista", timeout=SOON)

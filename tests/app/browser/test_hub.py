@@ -1,7 +1,7 @@
 """Publishing a run from the page, on a hub of this machine."""
 
 import pytest
-from helpers.browser import SOON, visit
+from helpers.browser import SOON, unfold, visit
 from helpers.fake_engine import fake_engine
 from helpers.fake_hub import OWNER, TOKEN, serving_hub
 from huggingface_hub import constants
@@ -17,7 +17,7 @@ def test_publish_with_the_visitors_token(browser, serve, monkeypatch, tmp_path):
         page.locator("#start").click()
         expect(page.locator("#status")).to_contain_text("Finished", timeout=3 * SOON)
         page.get_by_role("tab", name="Runs").click()
-        page.get_by_role("button", name="Publish on the Hugging Face hub").click()
+        unfold(page, "Publish on the Hugging Face hub", "#hub-name")
         token = page.locator("#hub-token input")
         expect(token).to_have_attribute("type", "password")
         page.locator("#hub-name").locator("input, textarea").fill("somebody/else")

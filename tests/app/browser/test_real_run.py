@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.browser import visit
+from helpers.browser import unfold, visit
 from playwright.sync_api import expect
 from safetensors.torch import load_file
 
@@ -21,7 +21,7 @@ def test_a_tiny_run_of_the_built_in_model(browser, serve):
     expect(page.locator("#origin")).to_contain_text("Recorded run")
     expect(page.locator("#pairs .pair").first).to_be_visible()
 
-    page.locator("#advanced button").first.click()
+    unfold(page, "Advanced", "#set-steps")
     for name, value in (("steps", "2"), ("images_per_prompt", "4"), ("sampling_steps", "4"), ("compare_images", "4"),
                         ("compare_trained", "1"), ("compare_held_out", "1")):
         page.locator(f"#set-{name} input").fill(value)

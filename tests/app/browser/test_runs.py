@@ -6,8 +6,8 @@ import urllib.request
 
 import pytest
 import torch
-from helpers.browser import LOAD, SOON, visit
-from helpers.fake_engine import fake_engine
+from helpers.browser import LOAD, SOON, type_number, unfold, visit
+from helpers.fake_engine import Pace, fake_engine
 from helpers.jobs import lora
 from playwright.sync_api import expect
 from safetensors.torch import save_file
@@ -18,17 +18,19 @@ pytestmark = pytest.mark.browser
 
 
 def test_scrubber_log_and_a_kept_checkpoint(browser, serve):
-    page = visit(browser, serve(fake_engine(.4)).url)
+    pace = Pace(hold=7)
+    page = visit(browser, serve(fake_engine(.01, pace=pace)).url)
     page.locator("#start").click()
     expect(page.locator("#film-step")).to_be_visible(timeout=LOAD)
     page.locator("#keep-name textarea, #keep-name input").fill("early")
     page.locator("#keep-now").click()
     expect(page.locator("#keep-note")).to_contain_text("Kept as “early”", timeout=SOON)
+    pace.go()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
-    page.locator("#curves button").first.click()
+    expect(page.locator("#film-step")).to_be_hidden()
+    unfold(page, "How the training goes", "#film-step")
     expect(page.locator("#film")).to_contain_text("step 10", timeout=SOON)
-    page.locator("#film-step input[type=number]").fill("42")
-    page.locator("#film-step input[type=number]").press("Enter")
+    type_number(page, "#film-step", "42")
     expect(page.locator("#film")).not_to_contain_text("step 10", timeout=SOON)
     expect(page.locator("#film")).to_contain_text("step 5")
     page.locator("#step-log button").first.click()

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.browser import LOAD, SOON, slider, type_number, visit
-from helpers.fake_engine import fake_engine
+from helpers.browser import LOAD, SOON, holds, slider, type_number, unfold, visit
+from helpers.fake_engine import Pace, fake_engine
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.browser
 
 def test_the_whole_way(browser, serve):
     """Load, target, start, progress, refresh in the middle, finish, compare, download."""
-    page = visit(browser, serve(fake_engine(.25)).url)
+    pace = Pace(hold=7)
+    page = visit(browser, serve(fake_engine(.01, pace=pace)).url)
     expect(page.locator("#empty")).to_contain_text("Nothing to compare yet")
     expect(page.locator("#stop")).to_be_disabled()
     slider(page, "gender", "female").fill("30")
@@ -30,7 +31,8 @@ def test_the_whole_way(browser, serve):
     page.wait_for_url(re.compile("job="))
 
     page.reload()
-    expect(page.locator("#status")).to_contain_text(re.compile("Step|Comparing|Finished"), timeout=LOAD)
+    expect(page.locator("#status")).to_contain_text("Step 6 of 12", timeout=LOAD)
+    pace.go()
     expect(page.locator("#status")).to_contain_text("Finished: 12 steps, 6 prompts compared", timeout=SOON)
     expect(page.locator("#origin")).to_contain_text("Your run")
     expect(page.locator("#origin")).to_contain_text("30 % Female, 70 % Male")
@@ -73,7 +75,7 @@ def test_compare_controls(browser, serve):
     page.get_by_role("option", name="Perceived age: Old").click()
     expect(page.locator("#distribution")).to_contain_text("Perceived age: Old")
 
-    page.get_by_text("Other prompts, other strength").click()
+    unfold(page, "Other prompts, other strength", "#strength")
     type_number(page, "#strength", "0.5")
     expect(page.locator("#strength input[type=range]")).to_have_value("0.5")
     page.locator("#rerender").click()
@@ -82,7 +84,7 @@ def test_compare_controls(browser, serve):
 
 
 def test_stop_and_add_steps(browser, serve):
-    page = visit(browser, serve(fake_engine(.15)).url)
+    page = visit(browser, serve(fake_engine(.01, pace=Pace(hold=5))).url)
     page.locator("#length").get_by_label("Medium").check()
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Step", timeout=SOON)
@@ -130,7 +132,8 @@ def test_an_error_of_the_engine_is_a_red_banner(browser, serve):
 
 
 def test_a_second_visitor_waits_and_can_cancel(browser, serve):
-    served = serve(fake_engine(.3))
+    pace = Pace(hold=3)
+    served = serve(fake_engine(.01, pace=pace))
     first, second = visit(browser, served.url), visit(browser, served.url)
     first.locator("#start").click()
     expect(first.locator("#status")).to_contain_text("Step", timeout=SOON)
@@ -139,16 +142,19 @@ def test_a_second_visitor_waits_and_can_cancel(browser, serve):
     expect(second.locator("#stop")).to_have_text("Cancel")
     second.locator("#stop").click()
     expect(second.locator("#status")).to_contain_text("Cancelled", timeout=SOON)
+    first.wait_for_url(re.compile("job="))
+    job = first.url.split("job=")[1]
     first.close()  # the job goes on without its page
-    again = visit_job(browser, served, first.url)
+    again = visit_job(browser, served, job)
+    pace.go()
     expect(again.locator("#status")).to_contain_text("Finished", timeout=SOON)
     again.close()
     second.close()
 
 
-def visit_job(browser: Browser, served, url: str) -> Page:
+def visit_job(browser: Browser, served, job: str) -> Page:
     page = browser.new_page()
-    page.goto(f"{served.url}/?job={url.split('job=')[1]}")
+    page.goto(f"{served.url}/?job={job}", timeout=LOAD)
     expect(page.locator("#status")).to_be_visible(timeout=LOAD)
     return page
 
@@ -191,5 +197,5 @@ def test_narrow_and_dark(browser, serve, theme):
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
     expect(page.locator("#distribution .js-plotly-plot")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    holds(page, "document.documentElement.scrollWidth <= 390")
     page.close()
