@@ -25,7 +25,7 @@ FACE = (..., slice(24, 100), slice(32, 96))  # of 128 x 128 pixels: where most f
 FACE_WEIGHT = 2.5
 POOLED_WEIGHT, SPREAD_WEIGHT = 0.25, 0.01
 FOLDED_PORTRAITS, REPORTED_PORTRAITS, TOGETHER = 4096, 200, 64
-HOW = {"cpu": {"steps": 9000, "batch": 12, "checkpoint_every": 100},
+HOW = {"cpu": {"steps": 4000, "batch": 12, "checkpoint_every": 100},
        "cuda": {"steps": 9200, "batch": 48, "checkpoint_every": 1000}}
 
 

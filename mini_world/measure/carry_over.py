@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fairness_core.adapters.files import AdapterError
 from fairness_core.metrics import bootstrap_interval, distance_to_target
 from fairness_core.report import markdown_table
 from fairness_core.runs import RunError, RunFolder, read_config
@@ -27,57 +28,70 @@ from mini_world.measure.foretold import (TextModel, attach_text_adapter, foretol
 from mini_world.portraits import CLASSES
 
 Foretold = dict[str, dict[str, Tensor]]  # group -> attribute -> centred logits [prompts, classes]
+Targets = dict[str, np.ndarray]  # attribute -> shares [classes]
+EMPTY = "empty prompt"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m mini_world.measure.carry_over", description=__doc__.split("\n")[0])
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--run", type=Path, help="folder of a run of the built-in model")
-    which.add_argument("--adapter", type=Path, help="an adapter's file; finetuned on concepts.yaml towards equal shares")
-    parser.add_argument("--out", type=Path, default=Path("build/carry_over"), help="folder for the table and its figures")
+    which.add_argument("--adapter", type=Path, help="an adapter's file, finetuned on the training concepts of "
+                                                    "concepts.yaml towards equal shares")
+    parser.add_argument("--out", type=Path, default=Path("build/carry_over"), help="folder for the table and figures")
     args = parser.parse_args()
     try:
-        config = read_config(RunFolder(args.run)) if args.run else None
-        if config and config.model != "mini":
-            raise ConfigError(f"This run is of {config.model!r}: only the built-in model foretells who is shown along "
-                              "known directions.")
-        path, finetuned, targets = (RunFolder(args.run).adapter, config.prompts, targets_of(config)) if config else (
-            args.adapter, tuple(map(prompt_for, load_concepts().train)), equal_shares())
-        model, measured = load_text_model(), Measured(finetuned)
+        path, prompts, targets = of_run(RunFolder(args.run)) if args.run else of_adapter(args.adapter)
+        model, measured = load_text_model(), Measured(prompts)
         before = measured(model)
         attach_text_adapter(model, path)
-    except (ConfigError, RunError, ValueError) as error:
+    except (AdapterError, ConfigError, RunError) as error:
         parser.error(str(error))
     save_table(carry_over(before, measured(model), targets), args.out)
 
 
+def of_run(run: RunFolder) -> tuple[Path, tuple[str, ...], Targets]:
+    """(adapter's file, prompts finetuned on, target). Raises RunError or ConfigError for a run that is not the
+    built-in model's."""
+    config = read_config(run)
+    if config.model != "mini":
+        raise ConfigError(f"This run is of {config.model!r}: only the built-in model (mini) foretells who is shown "
+                          "along known directions. Choose a run of the built-in model.")
+    return run.adapter, config.prompts, targets_of(config)
+
+
+def of_adapter(path: Path) -> tuple[Path, tuple[str, ...], Targets]:
+    """The same for a file alone, of which no settings are known."""
+    return path, tuple(map(prompt_for, load_concepts().train)), {
+        name: np.full(len(classes), 1 / len(classes)) for name, classes in CLASSES.items()}
+
+
 class Measured:
-    """Reads what a model foretells of every group of prompts, named people among them."""
+    """Reads what a model foretells of every group of prompts, the empty prompt and named people among them."""
 
     def __init__(self, finetuned: tuple[str, ...]):
-        self.prompts = prompt_groups(finetuned) | {group: list(of) for group, of in named_groups().items()}
+        self.prompts = prompt_groups(finetuned) | {group: list(of) for group, of in named_groups().items()} | {EMPTY: [""]}
 
     def __call__(self, model: TextModel) -> Foretold:
         return {group: foretold(model, prompts) for group, prompts in self.prompts.items()}
 
 
-def equal_shares() -> dict[str, np.ndarray]:
-    return {name: np.full(len(classes), 1 / len(classes)) for name, classes in CLASSES.items()}
-
-
-def targets_of(config: FinetuneConfig) -> dict[str, np.ndarray]:
-    """attribute -> shares [classes] of those the run controls."""
+def targets_of(config: FinetuneConfig) -> Targets:
+    """Of the attributes that the run controls."""
     target = config.target()
     return {name: target.marginal(name) for name in target.names if name in CLASSES}
 
 
-def carry_over(before: Foretold, after: Foretold, targets: dict[str, np.ndarray]) -> dict:
-    """{"unlearned": attribute -> group -> figures, "kept": group -> figures}; the first of attributes in `targets`."""
+def carry_over(before: Foretold, after: Foretold, targets: Targets) -> dict:
+    """{"unlearned": attribute -> group -> figures, "kept": group -> figures, "empty prompt": attribute -> shares before
+    and after}; the first of the attributes in `targets`."""
     named = named_groups()
     return {"unlearned": {name: {group: unlearned(of[name].numpy(), after[group][name].numpy(), target)
-                                 for group, of in before.items() if group not in named}
+                                 for group, of in before.items() if group not in (*named, EMPTY)}
                           for name, target in targets.items()},
-            "kept": {group: kept(before[group], after[group], list(of.values())) for group, of in named.items()}}
+            "kept": {group: kept(before[group], after[group], list(of.values())) for group, of in named.items()},
+            EMPTY: {name: [rounded(softmax(told[EMPTY][name].numpy())[0].tolist()) for told in (before, after)]
+                    for name in CLASSES}}
 
 
 def unlearned(before: np.ndarray, after: np.ndarray, target: np.ndarray) -> dict:
@@ -113,10 +127,11 @@ def slope_through_origin(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def with_bootstrap(before: np.ndarray, after: np.ndarray, slope: Callable) -> dict:
-    """The slope, and its 95 % interval over prompts drawn anew."""
-    drawn = lambda rows: slope(before[rows], after[rows])
-    return {"slope": round(slope(before, after), 3),
-            "interval": rounded(bootstrap_interval(np.arange(len(before)), drawn))}
+    """The slope, and its 95 % interval over prompts drawn anew; a draw of one prompt alone, which has none, counts as
+    no change of it."""
+    found = slope(before, after)
+    drawn = lambda rows: slope(before[rows], after[rows]) if np.ptp(rows) else found
+    return {"slope": round(found, 3), "interval": rounded(bootstrap_interval(np.arange(len(before)), drawn))}
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -139,7 +154,11 @@ def table(figures: dict) -> str:
     kept_rows = [[group, str(entry["n"]), interval(entry)] for group, entry in figures["kept"].items()]
     header = ["attribute", "prompts", "n", "slope, after over before", "told shares' distance from the target",
               "mean log-odds of the first class"]
-    return "\n\n".join([markdown_table(header, rows), markdown_table(["prompts", "n", "kept of what is named"], kept_rows)])
+    shares = lambda values: ", ".join(f"{value:.2f}" for value in values)
+    empty_rows = [[name, ", ".join(CLASSES[name]), *map(shares, told)] for name, told in figures[EMPTY].items()]
+    return "\n\n".join([
+        markdown_table(header, rows), markdown_table(["prompts", "n", "kept of what is named"], kept_rows),
+        markdown_table([f"{EMPTY}, which guidance leads away from", "classes", "told before", "after"], empty_rows)])
 
 
 def save_table(figures: dict, folder: Path) -> None:
