@@ -7,12 +7,13 @@ from torch.nn import functional as F
 
 def random_views(
     images: Tensor, size: int, *, zoom: tuple[float, float] = (0.8, 1.0), shift: float = 0.1,
-    degrees: float = 5.0, colour: float = 0.1, flip: bool = True,
+    degrees: float = 5.0, colour: float = 0.1, flip: bool = True, mode: str = "bilinear",
 ) -> Tensor:
     """Random crops of images [n, 3, h, w] in [-1, 1], resized to [n, 3, size, size].
 
     `zoom` is the share of the width kept, `shift` the largest move of the crop's
-    centre (in half-widths), `colour` the spread of brightness and channel gains.
+    centre (in half-widths), `colour` the spread of brightness and channel gains, `mode` how
+    pixels are interpolated.
     """
     n, device = len(images), images.device
     uniform = lambda low, high: torch.rand(n, device=device) * (high - low) + low
@@ -25,6 +26,6 @@ def random_views(
     grid = F.affine_grid(affine, (n, 3, size, size), align_corners=False)
     if images.shape[-1] >= 2 * size:
         images = F.avg_pool2d(images, images.shape[-1] // size)
-    views = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    views = F.grid_sample(images, grid, mode=mode, padding_mode="reflection", align_corners=False)
     gain = 1 + colour * torch.randn(n, 3, 1, 1, device=device) * 0.5
     return (views * gain + colour * torch.randn(n, 1, 1, 1, device=device)).clamp(-1, 1)

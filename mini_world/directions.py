@@ -5,7 +5,6 @@ to foretell gender, race and age along them, and the U-Net to look for them ther
 on some concepts is unlearned on others.
 """
 
-import random
 from collections.abc import Sequence
 
 import torch
@@ -46,32 +45,37 @@ def write(embeddings: Tensor, rows: Tensor, logits: Tensor, first: Tensor) -> Te
     return embeddings + change * after[..., None]
 
 
-def believable_logits(row: dict, rng: random.Random) -> list[float]:
-    """Random logits for which the row's classes are a fair draw: of rows with these logits, softmax(logits) are so."""
-    logits: list[float] = []
+def believable_logits(labels: dict[str, Tensor]) -> Tensor:
+    """Random logits [n, classes of all attributes] for which the labels (attribute -> class index [n]) are a fair draw:
+    of rows with these logits, softmax(logits) are so.
+
+    Logits come first, then the class that they draw; exchanging that class's logit with the label's is then the same
+    as waiting for logits that draw the label, since no class is treated differently from another.
+    """
+    parts = []
     for name, classes in CLASSES.items():
-        while True:
-            kind, = rng.choices((named_logits, leaning_logits, wide_logits), (NAMED, LEANING, 1 - NAMED - LEANING))
-            drawn = kind(len(classes), rng)
-            probabilities = torch.tensor(drawn).softmax(0).tolist()
-            if rng.choices(classes, probabilities)[0] == row[name]:
-                break
-        logits += drawn
-    return logits
+        shown = labels[name]
+        logits = any_logits(len(shown), len(classes), shown.device)
+        drawn = (logits - torch.log(-torch.log(inner_uniform(logits)))).argmax(1)  # Gumbel: a draw by softmax
+        where, shown = drawn[:, None], shown[:, None]
+        of_drawn, of_shown = logits.gather(1, where), logits.gather(1, shown)
+        parts.append(logits.scatter(1, where, of_shown).scatter(1, shown, of_drawn))
+    return torch.cat(parts, 1)
 
 
-def named_logits(classes: int, rng: random.Random) -> list[float]:
+def any_logits(count: int, classes: int, device: torch.device) -> Tensor:
+    """[count, classes] of three kinds: as a word that names a class gives them, as a concept does, or anyhow."""
+    uniform = lambda *shape: torch.rand(count, *shape, device=device)
+    even = lambda *shape: 2 * uniform(*shape) - 1
+    one = torch.randint(classes, (count, 1), device=device) == torch.arange(classes, device=device)
     named, other = NAMED_LOGITS
-    which = rng.randrange(classes)
-    return [named if k == which else other for k in range(classes)]
+    as_named = torch.where(one, named, other)
+    as_leaning = WIDEST_LEAD * uniform(1) * (one.float() - 1 / classes) + WIDEST_OTHERS * even(classes)
+    anyhow = torch.where(uniform(1) < 0.5, *WIDEST_LOGITS) * even(classes)
+    kind = uniform(1)
+    return torch.where(kind < NAMED, as_named, torch.where(kind < NAMED + LEANING, as_leaning, anyhow))
 
 
-def leaning_logits(classes: int, rng: random.Random) -> list[float]:
-    lead, which = rng.uniform(0, WIDEST_LEAD), rng.randrange(classes)
-    return [(lead if k == which else 0) - lead / classes + rng.uniform(-WIDEST_OTHERS, WIDEST_OTHERS)
-            for k in range(classes)]
-
-
-def wide_logits(classes: int, rng: random.Random) -> list[float]:
-    widest = rng.choice(WIDEST_LOGITS)
-    return [rng.uniform(-widest, widest) for _ in range(classes)]
+def inner_uniform(like: Tensor) -> Tensor:
+    """Uniform numbers of the same shape, never 0 or 1."""
+    return torch.rand_like(like).clamp(1e-9, 1 - 1e-7)

@@ -1,22 +1,32 @@
-"""The autoencoder: an encoder that learns the patch code, a decoder that paints from it.
+"""The autoencoder: encoder and decoder learn together which latents to speak in.
 
-python -m mini_world.train_autoencoder --portraits portraits.zip --out build   (about 30 minutes on one core)
+python -m mini_world.train_autoencoder --portraits portraits.zip --out build   (times: mini_world/README.md)
+
+What makes its latents easy to paint: each channel has mean 0 and deviation 1; they carry noise in training, so that
+nothing is hidden in small differences; and averaged over 2 x 2 they decode to the half-size picture, so that their
+coarse and fine parts mean what a picture's do (scale equivariance: Kouzelis et al., 2025).
 """
 
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from mini_world.cli import arguments
 from mini_world.loop import pick_device, train
-from mini_world.patch_latents import PatchCode, fit_patch_code
-from mini_world.portraits import as_floats, load_portraits, split
+from mini_world.portraits import Portraits, as_floats, load_portraits, split, with_more
 
 LATENT_CHANNELS = 8
 BLOCK_CHANNELS = (16, 32, 64, 128)
-LATENT_NOISE = 0.06  # the decoder will see a U-Net's latents, which are never exact
+LATENT_NOISE = 0.2  # the most, for latents of deviation 1: the decoder will see a U-Net's, which are never exact
 POSTERIOR_LOG_VARIANCE = -12.0
+MOST_MOVED = 8  # pixels
+FACE = (..., slice(24, 100), slice(32, 96))  # of 128 x 128 pixels: where most faces are
+FACE_WEIGHT = 2.5
+POOLED_WEIGHT, SPREAD_WEIGHT = 0.25, 0.01
+FOLDED_PORTRAITS, REPORTED_PORTRAITS, TOGETHER = 4096, 200, 64
+HOW = {"cpu": {"steps": 4000, "batch": 12, "checkpoint_every": 100},
+       "cuda": {"steps": 9200, "batch": 48, "checkpoint_every": 1000}}
 
 
 def build_autoencoder() -> AutoencoderKL:
@@ -28,35 +38,70 @@ def build_autoencoder() -> AutoencoderKL:
         use_quant_conv=False, use_post_quant_conv=False, mid_block_add_attention=False)
 
 
-def fix_posterior_variance(autoencoder: AutoencoderKL) -> None:
-    """The code is deterministic: the encoder's log-variance outputs are one small constant."""
-    last = autoencoder.encoder.conv_out
-    with torch.no_grad():
-        last.weight[LATENT_CHANNELS:] = 0
-        last.bias[LATENT_CHANNELS:] = POSTERIOR_LOG_VARIANCE
+def face_weights() -> Tensor:
+    """[128, 128], of mean 1: FACE_WEIGHT times as much where the face is."""
+    weights = torch.ones(128, 128)
+    weights[FACE] = FACE_WEIGHT
+    return weights / weights.mean()
 
 
-def patch_code(portraits) -> PatchCode:
-    return fit_patch_code(as_floats(portraits.images[::3]), LATENT_CHANNELS)
+def views(images: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen ones of images uint8 [n, 3, h, w], each in half of the cases mirrored, and in half moved by up to
+    MOST_MOVED pixels; [chosen, 3, h, w] in [-1, 1]."""
+    batch, device = as_floats(images[chosen]), images.device
+    count, _, height, width = batch.shape
+    mirrored = torch.rand(count, 1, 1, 1, device=device) < 0.5
+    padded = F.pad(torch.where(mirrored, batch.flip(-1), batch), (MOST_MOVED,) * 4, mode="reflect")
+    moved = torch.randint(0, 2 * MOST_MOVED + 1, (2, count), device=device)
+    top, left = torch.where(torch.rand(count, device=device) < 0.5, moved, MOST_MOVED)
+    rows = top[:, None] + torch.arange(height, device=device)
+    columns = left[:, None] + torch.arange(width, device=device)
+    each = torch.arange(count, device=device)[:, None, None]
+    return padded[each, :, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
 
 
 def edges(images: Tensor) -> Tensor:
     return torch.cat([(images[..., 1:, 1:] - images[..., :-1, 1:]), (images[..., 1:, 1:] - images[..., 1:, :-1])], 1)
 
 
-def painting_loss(painted: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    """Colour, edges, and edges of the half-size picture."""
-    painted = painted.float()
+def painting_loss(painted: Tensor, truth: Tensor, where: Tensor) -> dict[str, Tensor]:
+    """Colour and edges, weighted by `where` [h, w], and edges of the half-size picture."""
+    error = painted - truth
     half, half_truth = F.avg_pool2d(painted, 2), F.avg_pool2d(truth, 2)
-    return {"colour": F.l1_loss(painted, truth), "squared": 2 * F.mse_loss(painted, truth),
-            "edges": 0.5 * F.l1_loss(edges(painted), edges(truth)),
+    return {"colour": (error.abs() * where).mean(), "squared": 2 * (error.square() * where).mean(),
+            "edges": (edges(error).abs() * where[1:, 1:]).mean(),
             "half": 0.5 * F.l1_loss(edges(half), edges(half_truth))}
 
 
-def crop(images: Tensor, latents: Tensor, latent_size: int) -> tuple[Tensor, Tensor]:
-    y, x = torch.randint(0, 17 - latent_size, (2,)).tolist()
-    return (images[..., 8 * y:8 * (y + latent_size), 8 * x:8 * (x + latent_size)],
-            latents[..., y:y + latent_size, x:x + latent_size])
+def encode(autoencoder: AutoencoderKL, images: Tensor) -> Tensor:
+    """Latents float32 [n, channels, h / 8, w / 8] of images [n, 3, h, w] in [-1, 1], without the posterior's noise."""
+    return autoencoder.encoder(images)[:, :LATENT_CHANNELS].float()
+
+
+def autoencoder_loss(autoencoder: AutoencoderKL, truth: Tensor, where: Tensor) -> dict[str, Tensor]:
+    """All losses of a batch [n, 3, 128, 128]: painting from noisy latents, and from averaged ones; unit deviation."""
+    found = encode(autoencoder, truth)
+    mean, deviation = found.mean((0, 2, 3), keepdim=True), found.std((0, 2, 3), keepdim=True)
+    latents = (found - mean) / (deviation + 1e-4)
+    noise = LATENT_NOISE * torch.rand(len(truth), 1, 1, 1, device=truth.device) * torch.randn_like(latents)
+    few = max(1, len(truth) // 4)
+    pooled = autoencoder.decoder(F.avg_pool2d(latents[:few], 2)).float()
+    return {**painting_loss(autoencoder.decoder(latents + noise).float(), truth, where),
+            "pooled": POOLED_WEIGHT * F.l1_loss(pooled, F.avg_pool2d(truth[:few], 2)),
+            "spread": SPREAD_WEIGHT * (mean.square() + (deviation - 1).square()).mean()}
+
+
+@torch.no_grad()
+def fold_normalisation(autoencoder: AutoencoderKL, images: Tensor) -> None:
+    """Makes the latents of images uint8 [n, 3, h, w] of mean 0 and deviation 1 a channel by the encoder's last layer,
+    and the encoder's log-variance outputs one small constant: the code is deterministic."""
+    found = torch.cat([encode(autoencoder, as_floats(part)) for part in images.split(TOGETHER)])
+    mean, deviation = found.mean((0, 2, 3)), found.std((0, 2, 3))
+    last = autoencoder.encoder.conv_out
+    last.weight[:LATENT_CHANNELS] /= deviation[:, None, None, None]
+    last.bias[:LATENT_CHANNELS] = (last.bias[:LATENT_CHANNELS] - mean) / deviation
+    last.weight[LATENT_CHANNELS:] = 0
+    last.bias[LATENT_CHANNELS:] = POSTERIOR_LOG_VARIANCE
 
 
 @torch.no_grad()
@@ -66,46 +111,37 @@ def psnr(painted: Tensor, truth: Tensor) -> float:
     return (10 * torch.log10(4 / error)).mean().item()
 
 
+@torch.no_grad()
+def report(autoencoder: AutoencoderKL, held_out: Portraits, device: torch.device) -> dict[str, float]:
+    """dB on held-out portraits: the whole picture, the face, and the whole from latents with noise of 0.1."""
+    truth = as_floats(held_out.images[:REPORTED_PORTRAITS].to(device))
+    latents = torch.cat([encode(autoencoder, part) for part in truth.split(TOGETHER)])
+    painted, noisy = (torch.cat([autoencoder.decoder(part) for part in code.split(TOGETHER)])
+                      for code in (latents, latents + 0.1 * torch.randn_like(latents)))
+    return {"whole": psnr(painted, truth), "face": psnr(painted[FACE], truth[FACE]), "noisy": psnr(noisy, truth)}
+
+
 def main() -> None:
-    args = arguments(steps=3000, batch=12)
+    device = pick_device()
+    how = HOW[device.type]
+    args = arguments(steps=how["steps"], batch=how["batch"])
     training, held_out = split(load_portraits(args.portraits))
-    device, code = pick_device(), patch_code(training)
+    images = with_more(training, args.more_portraits).images.to(device)
     torch.manual_seed(1)
-    autoencoder = build_autoencoder().to(device)
-    images = as_floats(training.images)
-    latents = code.encode(images)
-    print("deviation of each latent channel", latents.std((0, 2, 3)))
+    autoencoder = build_autoencoder().to(device, memory_format=torch.channels_last)
+    where = face_weights().to(device)
 
-    def decoder_loss(step: int) -> dict[str, Tensor]:
-        whole = step > 0.7 * args.steps
-        chosen = torch.randint(len(images), (args.batch if not whole else args.batch // 2,))
-        truth, code_latents = images[chosen].to(device), latents[chosen].to(device)
-        if step % 2:
-            truth = truth.flip(-1)
-            code_latents = code.encode(truth.cpu()).to(device)
-        if not whole:
-            truth, code_latents = crop(truth, code_latents, 10)
-        noisy = code_latents + LATENT_NOISE * torch.rand(len(truth), 1, 1, 1, device=device) * torch.randn_like(code_latents)
-        return painting_loss(autoencoder.decoder(noisy), truth)
+    def step_loss(step: int) -> dict[str, Tensor]:
+        chosen = torch.randint(len(images), (args.batch,), device=device)
+        return autoencoder_loss(autoencoder, views(images, chosen).contiguous(memory_format=torch.channels_last), where)
 
-    def encoder_loss(step: int) -> dict[str, Tensor]:
-        truth = images[torch.randint(len(images), (args.batch,))].to(device)
-        found = autoencoder.encoder(truth)[:, :LATENT_CHANNELS].float()
-        return {"code": F.mse_loss(found, code.encode(truth.cpu()).to(device))}
-
-    def fit(name: str, part: nn.Module, loss, steps: int) -> None:
-        part.load_state_dict(train(name, part, loss, steps=steps, learning_rate=1.5e-3, out=args.out))
-
-    fit("decoder", autoencoder.decoder, decoder_loss, args.steps)
-    fit("encoder", autoencoder.encoder, encoder_loss, args.steps // 8)
-    fix_posterior_variance(autoencoder)
-    autoencoder = autoencoder.cpu().float()
-    truth = as_floats(held_out.images[:200])
-    with torch.no_grad():
-        print("psnr: patch code", psnr(code.decode(code.encode(truth)), truth),
-              "decoder on exact codes", psnr(autoencoder.decode(code.encode(truth)).sample, truth),
-              "autoencoder", psnr(autoencoder.decode(autoencoder.encode(truth).latent_dist.mode()).sample, truth))
-    autoencoder.half().save_pretrained(args.out / "mini" / "vae")
+    autoencoder.load_state_dict(train(
+        "autoencoder", autoencoder, step_loss, steps=args.steps, learning_rate=1.5e-3, ema_decay=0.998, out=args.out,
+        checkpoint_every=how["checkpoint_every"], graphed=True))
+    fold_normalisation(autoencoder.eval(), images[:FOLDED_PORTRAITS])
+    print("held-out portraits, dB:", {name: round(value, 2) for name, value in report(
+        autoencoder, held_out, device).items()})
+    autoencoder.cpu().half().save_pretrained(args.out / "mini" / "vae")
 
 
 if __name__ == "__main__":

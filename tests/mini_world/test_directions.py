@@ -1,21 +1,19 @@
 """Who the embedding is told to show: the logits drawn for a portrait must be as sure as they are right."""
 
-import random
-
-import numpy as np
 import pytest
 import torch
 
 from mini_world.directions import NAMED_LOGITS, WIDEST_OTHERS, believable_logits, directions, read, write
 from mini_world.portraits import CLASSES
 
-RNG = random.Random(0)
-ROWS = [{name: RNG.choice(classes) for name, classes in CLASSES.items()} for _ in range(3000)]
+LABELS = {name: torch.randint(len(classes), (3000,), generator=torch.Generator().manual_seed(len(classes)))
+          for name, classes in CLASSES.items()}
 
 
 @pytest.fixture(scope="module")
 def drawn() -> torch.Tensor:
-    return torch.tensor([believable_logits(row, RNG) for row in ROWS])
+    torch.manual_seed(0)
+    return believable_logits(LABELS)
 
 
 @pytest.mark.parametrize("attribute", CLASSES)
@@ -23,7 +21,7 @@ def test_of_portraits_told_alike_as_many_show_a_class_as_the_logits_say(drawn, a
     start = [name for names in CLASSES.values() for name in names].index(CLASSES[attribute][0])
     classes = CLASSES[attribute]
     probabilities = drawn[:, start:start + len(classes)].softmax(1).numpy()
-    shown = np.array([[row[attribute] == name for name in classes] for row in ROWS])
+    shown = (LABELS[attribute][:, None] == torch.arange(len(classes))).numpy()
     for low, high in ((0, .1), (.2, .5), (.5, .8), (.9, 1)):
         told = (probabilities >= low) & (probabilities < high)
         assert told.sum() > 50
@@ -46,7 +44,7 @@ def test_many_are_told_as_a_concept_tells_them(drawn):
 
 def test_what_is_written_from_a_token_on_is_read_there():
     rows, embeddings = directions(32), torch.randn(2, 5, 32)
-    logits = torch.tensor([believable_logits(row, RNG) for row in ROWS[:2]])
+    logits = believable_logits({name: of[:2] for name, of in LABELS.items()})
     told = write(embeddings, rows, logits, torch.tensor([2, 4]))
     assert torch.equal(told[0, :2], embeddings[0, :2]) and torch.equal(told[1, :4], embeddings[1, :4])
     assert torch.allclose(torch.cat(list(read(told[0, 2:], rows).values()), -1), logits[0].expand(3, -1), atol=1e-4)
