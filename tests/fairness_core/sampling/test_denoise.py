@@ -39,7 +39,7 @@ def test_noise_is_standard_normal():
 
 @pytest.mark.slow
 def test_noise_is_the_same_in_another_process():
-    code = "from fairness_core.sampling import draw_noise; print(draw_noise('a nurse', [3], 7, (1, 1, 2)).tolist())"
+    code = "from fairness_core.sampling.denoise import draw_noise; print(draw_noise('a nurse', [3], 7, (1, 1, 2)).tolist())"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert printed == str(draw_noise("a nurse", [3], 7, (1, 1, 2)).tolist())
 

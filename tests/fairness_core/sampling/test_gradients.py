@@ -16,7 +16,7 @@ from fairness_core.adapters.attach import attach_adapter
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import Conditioning, denoise, encode_prompts
 from fairness_core.sampling.gradients import (Coefficients, NonLinearSchedulerError, accumulate_gradients,
-                                              choose_timesteps, scheduler_coefficients, step_weights)
+                                              choose_timesteps, every_pair, scheduler_coefficients, step_weights)
 
 
 @EVERY_SOLVER
@@ -196,7 +196,8 @@ def test_the_gradient_goes_on_through_the_text_encoder(pipeline, noise):
         trajectory = denoise(pipeline.unet, scheduler, noise, condition(), STEPS)
     coefficients, conditioning = scheduler_coefficients(scheduler, STEPS), condition()
     accumulate_gradients(pipeline.unet, trajectory, conditioning, loss_gradient(trajectory.latents),
-                         step_weights(coefficients, "unscaled"), range(STEPS), 1.0, 4).backward(conditioning)
+                         step_weights(coefficients, "unscaled"), every_pair(range(STEPS), range(len(noise))), 1.0,
+                         4).backward(conditioning)
     assert_same([w.grad for w in weights], list(expected))
 
 
@@ -223,8 +224,8 @@ def adapter_gradient(pipeline, parameters, scheduler, noise, mode, chosen=range(
     with torch.no_grad():
         trajectory = denoise(pipeline.unet, scheduler, noise, conditioning, STEPS)
     weights = step_weights(scheduler_coefficients(scheduler, STEPS), mode)
-    accumulate_gradients(pipeline.unet, trajectory, conditioning, loss_gradient(trajectory.latents), weights, chosen,
-                         scale, 4).backward(conditioning)
+    accumulate_gradients(pipeline.unet, trajectory, conditioning, loss_gradient(trajectory.latents), weights,
+                         every_pair(chosen, range(len(noise))), scale, 4).backward(conditioning)
     found = [p.grad.clone() for p in parameters]
     for parameter in parameters:
         parameter.grad = None
