@@ -30,13 +30,17 @@ class Candidates:
     extra: Tensor
 
     def best(self, most: int) -> "Candidates":
-        """At most so many an image; on a CPU, where it costs no waiting, no more than there are."""
+        """At most so many an image."""
         most = min(most, self.scores.shape[1])
-        if self.scores.device.type == "cpu":
-            most = min(most, max(1, int((self.scores > NONE).sum(1).max())))
         scores, places = self.scores.topk(most)
         boxes, extra = (values.take_along_dim(places[:, :, None], 1) for values in (self.boxes, self.extra))
         return Candidates(boxes, scores, extra)
+
+    def for_a_network(self, most: int) -> "Candidates":
+        """The same, for a network to look at: on a CPU, where asking makes nobody wait, no more than there are."""
+        if self.scores.device.type == "cpu":
+            most = min(most, max(1, int((self.scores > NONE).sum(1).max())))
+        return self.best(most)
 
     def apart(self, limit: float, of_smaller: bool = False) -> "Candidates":
         """Without those that a better one overlaps: greedy non-maximum suppression, for all images at once.
@@ -48,7 +52,7 @@ class Candidates:
         over = (overlaps(self.boxes, of_smaller) > limit).triu(1)
         stays = there
         for _ in range(ROUNDS):
-            stays = there & ~(over & stays[:, :, None]).any(1)
+            stays = there & ~(over & stays.unsqueeze(2)).any(1)
         return Candidates(self.boxes, self.scores.where(stays, NONE), self.extra)
 
 
@@ -88,7 +92,7 @@ class BatchedMtcnn:
         if not each:
             return None
         together = Candidates(*(torch.cat([getattr(c, name) for c in each], 1) for name in ("boxes", "scores", "extra")))
-        kept = together.best(MOST[1]).apart(OVERLAP).best(MOST[2])
+        kept = together.best(MOST[1]).apart(OVERLAP).for_a_network(MOST[2])
         sides = (kept.boxes[..., 2:] - kept.boxes[..., :2]).repeat(1, 1, 2)
         return Candidates(squared(kept.boxes + kept.extra * sides), kept.scores, kept.extra)
 
@@ -103,7 +107,7 @@ class BatchedMtcnn:
         corner, sides = boxes[..., :2], boxes[..., 2:] - boxes[..., :2] + 1
         moved = boxes + shifts.view(*shape, 4) * sides.repeat(1, 1, 2)
         if stage == 1:
-            kept = Candidates(boxes, scores, moved).best(shape[1]).apart(OVERLAP).best(MOST[3])
+            kept = Candidates(boxes, scores, moved).best(shape[1]).apart(OVERLAP).for_a_network(MOST[3])
             return Candidates(squared(kept.extra), kept.scores, kept.extra)
         places = points[0].view(*shape, 2, 5) * sides[..., None] + corner[..., None] - 1
         return Candidates(moved, scores, places.flatten(2)).best(shape[1]).apart(OVERLAP, of_smaller=True)

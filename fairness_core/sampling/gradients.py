@@ -164,7 +164,8 @@ def accumulate_gradients(unet: nn.Module, trajectory: Trajectory, conditioning: 
     backward.
     """
     leaves = leaves_of(conditioning, unconditional_gradient)
-    pairs = [(step, image) for step, image in pairs if weights[step] != 0]
+    reaching = weights.tolist()
+    pairs = [(step, image) for step, image in pairs if reaching[step]]
     predict_rows = guided_prediction if unconditional_gradient else conditional_part
     for steps, images, factors in batches(pairs, scale * weights, images_per_batch, latents_gradient):
         inputs, timesteps = trajectory.model_inputs[steps, images], trajectory.timesteps[steps]

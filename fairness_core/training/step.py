@@ -21,7 +21,7 @@ from fairness_core.training.start import Run
 from fairness_core.training.step_plan import kept_prompts_of_step, prompts_of_step, rate_at
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
-IMAGES_PER_BATCH = 16  # (step, image) pairs of the backward pass: fewer take less memory and more time
+IMAGES_PER_BATCH = 28  # (step, image) pairs of the backward pass: fewer take less memory and more time
 
 
 @dataclass(frozen=True)
