@@ -66,7 +66,8 @@ class BatchedMtcnn:
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """images [n, 3, h, w] in [-1, 1] -> found [n], boxes [n, 4] and landmarks [n, 5, 2] of the largest faces."""
         n, (height, width) = len(images), images.shape[-2:]
-        pixels = (images.clamp(-1, 1) * (127.5 / 128)).contiguous(memory_format=torch.channels_last)  # as facenet-pytorch does
+        pixels = images.clamp(-1, 1) * (127.5 / 128)  # facenet-pytorch's own standardisation
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         found = self.propose(pixels, scales_of(height, width, self.networks.min_face_size, self.networks.factor))
         if found is None:
             return images.new_zeros(n, dtype=torch.bool), images.new_zeros(n, 4), images.new_zeros(n, 5, 2)

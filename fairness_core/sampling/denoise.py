@@ -170,7 +170,7 @@ def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditionin
         model_input = scheduler.scale_model_input(latents.detach() if detach_inputs else latents, timestep)
         inputs.append(model_input.detach())
         outputs = [guided_prediction(unet, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
-        latents = scheduler_step(scheduler, outputs[0] if len(parts) == 1 else torch.cat(outputs), timestep, latents, generator)
+        latents = scheduler_step(scheduler, torch.cat(outputs), timestep, latents, generator)
     return Trajectory(torch.stack(inputs), timesteps, latents)
 
 
