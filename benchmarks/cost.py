@@ -26,8 +26,8 @@ from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.presets import load_preset
 from fairness_core.settings.prompts import load_concepts, prompt_for
-from fairness_core.training import finetune as training
 from fairness_core.training import start as starting
+from fairness_core.training import step as training
 
 STEPS: dict[str, Callable[[starting.Run], object]] = {"engine": training.take_step, "published": published.take_step}
 

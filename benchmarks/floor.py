@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fairness_core.models.loading import Model
 from fairness_core.sampling.conditioning import condition
-from fairness_core.sampling.denoise import Conditioning, guided_prediction
+from fairness_core.sampling.denoise import guided_prediction
+from fairness_core.sampling.gradients import leaves_of
 
 REPEATS = 5
 SIDES = {"cpu": 2048, "cuda": 8192}  # of the square matrices: large enough for the machine's full rate
@@ -36,7 +37,7 @@ def unet_operations(model: Model, guidance_scale: float) -> Passes:
     """Floating-point operations for one image, forward and backward to the prompt; a multiply-add is two."""
     with torch.no_grad(), model.autocast():
         said = condition(model, "a person", guidance_scale)
-    leaves = Conditioning(said.conditional.requires_grad_(), said.unconditional.requires_grad_(), guidance_scale)
+    leaves = leaves_of(said, True)
     latents, timestep = torch.zeros(1, *model.latent_shape, device=model.device), torch.tensor(1, device=model.device)
     with FlopCounterMode(display=False) as forward, model.autocast():
         output = guided_prediction(model.unet, latents, timestep, leaves)

@@ -30,9 +30,9 @@ from fairness_core.sampling.gradients import ConditioningGradient, scheduler_coe
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.prompts import prompt_for
-from fairness_core.training import finetune as training
 from fairness_core.training import objective
 from fairness_core.training import start as starting
+from fairness_core.training import step as training
 
 ORIGINALS = "originals"
 STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")
@@ -159,8 +159,8 @@ def places(way: str, model: Model) -> list[Place]:
                 (published, "backward", "backward")]
     return [detector, (training, "denoise_in_parts", "sampling"), (training, "paint_originals", ORIGINALS),
             (training, "judge", "critics"), (objective, "crop_for", "faces"),
-            (objective, "transport_labels", "transport"), (training, "accumulate_gradients", "backward"),
-            (training, "condition", "text encoder"), (ConditioningGradient, "backward", "text encoder")]
+            (objective, "ask", "transport"), (training, "accumulate_gradients", "backward"),
+            (training, "condition_all", "text encoder"), (ConditioningGradient, "backward", "text encoder")]
 
 
 def time_turn(way: str, run: starting.Run) -> Turn:

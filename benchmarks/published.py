@@ -22,11 +22,11 @@ from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import decode, denoise, draw_noise
 from fairness_core.sampling.gradients import scheduler_coefficients
 from fairness_core.settings.attributes import TargetDistribution
-from fairness_core.training.finetune import FIRST_TRAINING_NUMBER, move
+from fairness_core.training.asking import ROUNDING, TRANSPORT_DRAWS
 from fairness_core.training.losses import alignment_loss
-from fairness_core.training.objective import (ROUNDING, TRANSPORT_DRAWS, Reference, class_changes, face_of, rows_of,
-                                              semantics_of, slices)
+from fairness_core.training.objective import Reference, class_changes, face_of, rows_of, semantics_of, slices
 from fairness_core.training.start import Run
+from fairness_core.training.step import FIRST_TRAINING_NUMBER, move
 from fairness_core.training.step_plan import prompts_of_step
 
 MICRO_BATCH = 4

@@ -33,8 +33,8 @@ from fairness_core.models.loading import Model, entry_for, prepare_for_speed
 from fairness_core.report import markdown_table
 from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.config import FinetuneConfig
-from fairness_core.training import finetune as training
 from fairness_core.training import start as starting
+from fairness_core.training import step as training
 
 NO_GPU = ("This machine has no GPU: nothing was measured. Run it where there is one; --plan computes here what weights "
           "and the backward pass take.")

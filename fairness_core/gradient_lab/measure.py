@@ -23,9 +23,10 @@ from fairness_core.gradient_lab.points import GRADIENTS, LabSettings, LossPoint,
 from fairness_core.models.loading import Model
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import check_prompt, decode, denoise, draw_noise, fresh_scheduler, to_uint8
-from fairness_core.sampling.gradients import accumulate_gradients, gradient_of, scheduler_coefficients, step_weights
+from fairness_core.sampling.gradients import (accumulate_gradients, every_pair, gradient_of, scheduler_coefficients,
+                                              step_weights)
 from fairness_core.settings.config import LORA_TARGETS
-from fairness_core.training.finetune import IMAGES_PER_BATCH
+from fairness_core.training.step import IMAGES_PER_BATCH
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ def add_gradient(model: Model, settings: LabSettings, target: Target, noise: Ten
             trajectory.latents.backward(latents_gradient)
             return loss
         weights = step_weights(scheduler_coefficients(model.scheduler, steps), gradient)
-        accumulate_gradients(model.unet, trajectory, conditioning, latents_gradient, weights, range(steps), 1.0,
-                             IMAGES_PER_BATCH).backward(conditioning)
+        accumulate_gradients(model.unet, trajectory, conditioning, latents_gradient, weights,
+                             every_pair(range(steps), range(len(noise))), 1.0, IMAGES_PER_BATCH).backward(conditioning)
     return loss
 
 

@@ -1,8 +1,9 @@
 """Several processes share the images of a prompt (`accelerate launch`); one process alone is the plain case."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from accelerate.utils import gather_object, reduce
@@ -24,6 +25,16 @@ class Share:
     def own(self, total: int) -> slice:
         """Which of `total` images are this process's: consecutive ones, as even a split as there can be."""
         return slice(total * self.index // self.count, total * (self.index + 1) // self.count)
+
+    def places(self, totals: Sequence[int]) -> list[np.ndarray]:
+        """For each of several prompts with so many images: where gather() puts them, in their order.
+
+        Every process has its own images of the first prompt, then of the second, and so on.
+        """
+        own = [[len(range(total)[Share(i, self.count).own(total)]) for total in totals] for i in range(self.count)]
+        starts = np.cumsum([0, *np.concatenate(own)])[:-1].reshape(self.count, len(totals))
+        return [np.concatenate([starts[i, j] + np.arange(own[i][j]) for i in range(self.count)])
+                for j in range(len(totals))]
 
     def gather(self, rows: Tensor) -> Tensor:
         """Every process's rows [own, ...] in the images' order [total, ...], on this device, without graph."""

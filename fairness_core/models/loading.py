@@ -122,10 +122,18 @@ def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precisi
     if encoders[1] is not None:
         limit_prompts(pipeline.tokenizer_2, encoders[1])
     prepare_for_speed(pipeline.unet, pipeline.vae, device)
+    round_once(pipeline.unet, precision)
     save_memory(pipeline.unet, pipeline.vae, memory)
     return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler, critics,
                  device, precision, getattr(pipeline, "tokenizer_2", None), encoders[1],
                  pipeline.config.get("force_zeros_for_empty_prompt", False), memory)
+
+
+def round_once(unet: nn.Module, precision: torch.dtype) -> None:
+    """Keeps the weights as autocast would round them at every call; the normalisations', which it leaves, stay."""
+    for layer in unet.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            layer.to(precision)
 
 
 def read_pipeline(folder: Path, entry: ModelEntry, precision: torch.dtype) -> diffusers.DiffusionPipeline:

@@ -14,12 +14,12 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fairness_core.errors import UserError
-from fairness_core.sampling.sdxl import unpack
+from fairness_core.sampling.sdxl import added_conditions
+from fairness_core.sampling.steering import Conditioning
 from fairness_core.settings.prompt_length import PromptError, check_length, measure_prompt
 
-# With guidance 32 rows. Fewer take less memory and more time (measured on two cores).
-DENOISED_AT_ONCE, DECODED_AT_ONCE = 16, 8
+# With guidance 64 rows. Fewer take less memory and more time (measured on two cores).
+DENOISED_AT_ONCE, DECODED_AT_ONCE = 32, 16
 
 
 class PosteriorMeanScheduler(DDPMScheduler):
@@ -30,27 +30,6 @@ class PosteriorMeanScheduler(DDPMScheduler):
 
     def _get_variance(self, *args, **kwargs) -> Tensor:
         return torch.zeros(())
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """What steers the U-Net.
-
-    conditional, unconditional: prompt embeddings [1 or n, tokens, width], 1 when all n images share them;
-    guidance_scale: at least 1; 1 means no classifier-free guidance. Raises UserError below 1.
-    """
-
-    conditional: Tensor
-    unconditional: Tensor
-    guidance_scale: float
-
-    def __post_init__(self) -> None:
-        if self.guidance_scale < 1:
-            raise UserError(f"guidance_scale is {self.guidance_scale}: use 1 (no guidance) or more.")
-
-    @property
-    def is_guided(self) -> bool:
-        return self.guidance_scale != 1
 
 
 @dataclass(frozen=True)
@@ -124,33 +103,34 @@ def guided_prediction(unet: nn.Module, model_input: Tensor, timesteps: Tensor, c
     One U-Net call of 2n images, or of n without guidance.
     """
     n = len(model_input)
-    conditional = expand_to(conditioning.conditional, n)
+    guided_rows = conditioning.guided_rows(n)
     if not conditioning.is_guided:
-        return predict(unet, model_input, timesteps, conditional)
-    embeddings = torch.cat([expand_to(conditioning.unconditional, n), conditional])
+        return predict(unet, model_input, timesteps, *guided_rows, conditioning.time_ids)
+    rows = [None if guided is None else torch.cat([unguided, guided])
+            for unguided, guided in zip(conditioning.unguided_rows(n), guided_rows)]
     both_timesteps = timesteps.repeat(2) if timesteps.ndim else timesteps
-    unguided, guided = predict(unet, torch.cat([model_input, model_input]), both_timesteps, embeddings).chunk(2)
-    return unguided + conditioning.guidance_scale * (guided - unguided)
+    both = predict(unet, torch.cat([model_input, model_input]), both_timesteps, *rows, conditioning.time_ids)
+    unguided, guided = both.chunk(2)
+    return torch.lerp(unguided, guided, conditioning.guidance_scale)
 
 
-def predict(unet: nn.Module, model_input: Tensor, timesteps: Tensor, embeddings: Tensor) -> Tensor:
-    """One U-Net call in the U-Net's own dtype; the result in float32. embeddings: see added_conditions for SDXL's."""
+def predict(unet: nn.Module, model_input: Tensor, timesteps: Tensor, embeddings: Tensor, pooled: Tensor | None,
+            time_ids: Tensor | None) -> Tensor:
+    """One U-Net call in the U-Net's own dtype; the result in float32. pooled, time_ids: SDXL's, see Conditioning."""
     dtype = unet.dtype
-    prompts, added = unpack(unet, embeddings.to(dtype))
-    return unet(model_input.to(dtype), timesteps, encoder_hidden_states=prompts, **added).sample.float()
+    added = added_conditions(pooled, time_ids, dtype)
+    return unet(model_input.to(dtype), timesteps, encoder_hidden_states=embeddings.to(dtype), **added).sample.float()
 
 
-def expand_to(embeddings: Tensor, n: int) -> Tensor:
-    """[1 or n, tokens, width] -> [n, tokens, width]. Raises ValueError for another batch size."""
-    if len(embeddings) not in (1, n):
-        raise ValueError(f"{len(embeddings)} prompt embeddings for {n} images: give one for all, or one an image.")
-    return embeddings.expand(n, -1, -1)
+def fresh_scheduler(scheduler, steps: int):
+    """A copy of the scheduler, set to `steps`, that shares no state with it.
 
-
-def fresh_scheduler(scheduler, steps: int, device: torch.device | str = "cpu"):
-    """A copy of the scheduler, set to `steps`, that shares no state with it."""
+    Its numbers stay on the CPU: on a GPU, looking one up would make the host wait at every step.
+    """
     copy = type(scheduler).from_config(scheduler.config)
-    copy.set_timesteps(steps, device=device)
+    copy.set_timesteps(steps)
+    if hasattr(copy, "set_begin_index"):
+        copy.set_begin_index(0)  # or it would search for the timestep that it is told
     return copy
 
 
@@ -164,34 +144,38 @@ def scheduler_step(scheduler, output: Tensor, timestep: Tensor, sample: Tensor,
 
 
 def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int, *,
-            detach_inputs: bool = False, generator: torch.Generator | None = None) -> Trajectory:
+            detach_inputs: bool = False, generator: torch.Generator | None = None, at_once: int = 0) -> Trajectory:
     """Samples latents from noise [n, c, h, w] (standard normal) in `steps` steps.
 
     Under autograd the final latents carry the graph. detach_inputs: the U-Net's input carries no gradient at
     any step (B_t = I in the paper's section 4), while the scheduler's linear path does: the "unscaled"
     gradient; without it, the "naive" one. generator: for schedulers that add noise, only.
+    at_once: how many images go through the U-Net together (0: all of them).
     """
-    scheduler = fresh_scheduler(scheduler, steps, noise.device)
+    scheduler = fresh_scheduler(scheduler, steps)
+    timesteps = scheduler.timesteps.to(noise.device)
     latents = noise.float() * scheduler.init_noise_sigma
+    parts = even_parts(len(noise), at_once or len(noise))
+    steering = [conditioning.of(rows) for rows in parts]
     inputs = []
-    for timestep in scheduler.timesteps:
+    for timestep, on_device in zip(scheduler.timesteps, timesteps):
         model_input = scheduler.scale_model_input(latents.detach() if detach_inputs else latents, timestep)
         inputs.append(model_input.detach())
-        output = guided_prediction(unet, model_input, timestep, conditioning)
-        latents = scheduler_step(scheduler, output, timestep, latents, generator)
-    return Trajectory(torch.stack(inputs), scheduler.timesteps, latents)
+        outputs = [guided_prediction(unet, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
+        latents = scheduler_step(scheduler, torch.cat(outputs), timestep, latents, generator)
+    return Trajectory(torch.stack(inputs), timesteps, latents)
 
 
 def denoise_in_parts(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
                      images_at_once: int = 0) -> Trajectory:
-    """The same as denoise(), by at most images_at_once images together (0: as many as is fastest).
+    """The same as denoise(), by at most images_at_once images together (0: as many as is fastest)."""
+    return denoise(unet, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE)
 
-    The conditioning is one for all.
-    """
-    parts = [denoise(unet, scheduler, part, conditioning, steps)
-             for part in noise.split(images_at_once or DENOISED_AT_ONCE)]
-    return Trajectory(torch.cat([p.model_inputs for p in parts], 1), parts[0].timesteps,
-                      torch.cat([p.latents for p in parts]))
+
+def even_parts(n: int, most: int) -> list[slice]:
+    """0 to n in as few slices of at most `most` as there can be, nearly even ones."""
+    count = max(1, -(-n // most))
+    return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
 
 
 def decode(vae: nn.Module, latents: Tensor) -> Tensor:
@@ -218,7 +202,7 @@ def unscaled(config: Mapping[str, Any], latents: Tensor) -> Tensor:
 
 def decode_in_parts(vae: nn.Module, latents: Tensor) -> Tensor:
     """The same as decode(), a few images at a time."""
-    return torch.cat([decode(vae, part) for part in latents.split(DECODED_AT_ONCE)])
+    return torch.cat([decode(vae, latents[rows]) for rows in even_parts(len(latents), DECODED_AT_ONCE)])
 
 
 def decode_scaled(vae: nn.Module, latents: Tensor) -> Tensor:

@@ -6,18 +6,20 @@ independent forward and backward a step, in any batches, after a sampling withou
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from fairness_core.errors import UserError
-from fairness_core.sampling.denoise import (Conditioning, Trajectory, expand_to, fresh_scheduler, guided_prediction,
+from fairness_core.sampling.denoise import (Trajectory, denoise, even_parts, fresh_scheduler, guided_prediction,
                                             predict, scheduler_step)
+from fairness_core.sampling.steering import Conditioning
 
 NEGLIGIBLE = 1e-6  # coefficients below this share of the largest are rounding: the step does not count
 LINEARITY_TOLERANCE = 1e-3
 PROBE_SCALES = (1e-2, 1.0, 1e2)
+EMBEDDINGS = ("conditional", "unconditional", "pooled", "pooled_unconditional")  # what of a Conditioning is learned
 
 
 class NonLinearSchedulerError(UserError):
@@ -34,15 +36,21 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class ConditioningGradient:
-    """Gradient with respect to the embeddings of a Conditioning, in their shapes; zero where none was asked for."""
+    """Gradient with respect to the embeddings of a Conditioning, in their shapes; zero where none was asked for.
+
+    pooled, pooled_unconditional: SDXL's, else None.
+    """
 
     conditional: Tensor
     unconditional: Tensor
+    pooled: Tensor | None = None
+    pooled_unconditional: Tensor | None = None
 
     def backward(self, conditioning: Conditioning) -> None:
-        """Carries the gradient on, through the text encoder, once for both embeddings."""
-        pairs = [(conditioning.conditional, self.conditional), (conditioning.unconditional, self.unconditional)]
-        pairs = [(embeddings, gradient) for embeddings, gradient in pairs if embeddings.requires_grad]
+        """Carries the gradient on, through the text encoder, once for all embeddings."""
+        pairs = [(getattr(conditioning, name), getattr(self, name)) for name in EMBEDDINGS]
+        pairs = [(embeddings, gradient) for embeddings, gradient in pairs
+                 if embeddings is not None and embeddings.requires_grad]
         torch.autograd.backward([e for e, _ in pairs], [g.to(e.dtype) for e, g in pairs])
 
 
@@ -145,53 +153,73 @@ def choose_timesteps(total: int, wanted: int, generator: torch.Generator | None 
 
 
 def accumulate_gradients(unet: nn.Module, trajectory: Trajectory, conditioning: Conditioning, latents_gradient: Tensor,
-                         weights: Tensor, chosen: Sequence[int], scale: float, images_per_batch: int,
+                         weights: Tensor, pairs: Sequence[tuple[int, int]], scale: float, images_per_batch: int,
                          unconditional_gradient: bool = True) -> ConditioningGradient:
-    """sum over the chosen steps of scale * weights[t] * (d out_t)^T latents_gradient.
+    """sum over (step, image) pairs of scale * weights[step] * (d out_step)^T latents_gradient, of that image.
 
     The U-Net parameters that require a gradient accumulate it in .grad; that of the prompt embeddings is returned.
     latents_gradient: [n, c, h, w], the loss's gradient at the final latents; weights: [T], from step_weights;
-    chosen, scale: from choose_timesteps. (step, image) pairs run in batches of at most images_per_batch, so memory
-    depends on that number only. unconditional_gradient=False treats the unconditional prediction as a constant
-    (no gradient to its embeddings nor to U-Net parameters through it): a cheaper, approximate backward.
+    pairs: each image's chosen steps; scale: from choose_timesteps. They run in batches of at most images_per_batch,
+    nearly even ones, so memory depends on that number only. unconditional_gradient=False treats the unconditional
+    prediction as a constant (no gradient to its embeddings nor to U-Net parameters through it): a cheaper, approximate
+    backward.
     """
-    leaves = Conditioning(conditioning.conditional.detach().requires_grad_(),
-                          conditioning.unconditional.detach().requires_grad_(unconditional_gradient),
-                          conditioning.guidance_scale)
-    weights = weights.to(latents_gradient)
-    chosen = [t for t in chosen if weights[t] != 0]
-    for steps, images in batches(chosen, len(latents_gradient), images_per_batch, latents_gradient.device):
+    leaves = leaves_of(conditioning, unconditional_gradient)
+    reaching = weights.tolist()
+    pairs = [(step, image) for step, image in pairs if reaching[step]]
+    predict_rows = guided_prediction if unconditional_gradient else conditional_part
+    for steps, images, factors in batches(pairs, scale * weights, images_per_batch, latents_gradient):
         inputs, timesteps = trajectory.model_inputs[steps, images], trajectory.timesteps[steps]
-        rows = select(leaves, images)
-        predict_rows = guided_prediction if unconditional_gradient else conditional_part
         with torch.enable_grad():
-            output = predict_rows(unet, inputs, timesteps, rows)
-        output.backward(scale * weights[steps].view(-1, 1, 1, 1) * latents_gradient[images])
-    return ConditioningGradient(gradient_of(leaves.conditional), gradient_of(leaves.unconditional))
+            output = predict_rows(unet, inputs, timesteps, leaves.of(images))
+        output.backward(factors.view(-1, 1, 1, 1) * latents_gradient[images])
+    return ConditioningGradient(*(gradient_of(getattr(leaves, name)) for name in EMBEDDINGS))
+
+
+def naive_gradients(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, latents_gradient: Tensor,
+                    steps: int, images_at_once: int) -> ConditioningGradient:
+    """The same by plain autograd through the whole sampling, a few images at a time: their graphs are large."""
+    leaves = leaves_of(conditioning, True)
+    for rows in even_parts(len(noise), images_at_once):
+        with torch.enable_grad():
+            latents = denoise(unet, scheduler, noise[rows], leaves.of(rows), steps).latents
+        latents.backward(latents_gradient[rows])
+    return ConditioningGradient(*(gradient_of(getattr(leaves, name)) for name in EMBEDDINGS))
+
+
+def leaves_of(conditioning: Conditioning, unconditional_gradient: bool) -> Conditioning:
+    """The same embeddings without graph, ready to collect their gradient."""
+    def leaf(name: str) -> Tensor | None:
+        values = getattr(conditioning, name)
+        return None if values is None else values.detach().requires_grad_(
+            unconditional_gradient or "unconditional" not in name)
+    return replace(conditioning, **{name: leaf(name) for name in EMBEDDINGS})
 
 
 def conditional_part(unet: nn.Module, model_input: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
     """What of guided_prediction depends on the prompt: the rest is a constant and its value is not needed."""
-    return conditioning.guidance_scale * predict(
-        unet, model_input, timesteps, expand_to(conditioning.conditional, len(model_input)))
+    rows = conditioning.guided_rows(len(model_input))
+    return conditioning.guidance_scale * predict(unet, model_input, timesteps, *rows, conditioning.time_ids)
 
 
-def batches(chosen: Sequence[int], images: int, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every (step, image) pair once, as index tensors (steps, images) of at most `size` entries."""
+def every_pair(steps: Sequence[int], images: Sequence[int]) -> list[tuple[int, int]]:
+    """Each of the steps with each of the images."""
+    return [(step, image) for step in steps for image in images]
+
+
+def batches(pairs: Sequence[tuple[int, int]], weights: Tensor, size: int,
+            like: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The pairs and their steps' weights as tensors (steps, images, weights) of at most `size` entries, where `like` is."""
     if size < 1:
         raise ValueError(f"images_per_batch is {size}: it must be at least 1.")
-    pairs = torch.cartesian_prod(torch.as_tensor(list(chosen), dtype=torch.long), torch.arange(images)).to(device)
-    for first in range(0, len(pairs), size):
-        steps, numbers = pairs[first:first + size].unbind(1)
-        yield steps, numbers
+    if not pairs:
+        return
+    indices = torch.tensor(pairs).T
+    factors = weights.cpu()[indices[0]].to(like)
+    steps, images = indices.to(like.device)
+    for rows in even_parts(len(pairs), size):
+        yield steps[rows], images[rows], factors[rows]
 
 
-def select(conditioning: Conditioning, images: Tensor) -> Conditioning:
-    """The embeddings of some images; shared ones stay shared."""
-    def rows(embeddings: Tensor) -> Tensor:
-        return embeddings if len(embeddings) == 1 else embeddings[images]
-    return Conditioning(rows(conditioning.conditional), rows(conditioning.unconditional), conditioning.guidance_scale)
-
-
-def gradient_of(leaf: Tensor) -> Tensor:
-    return torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+def gradient_of(leaf: Tensor | None) -> Tensor | None:
+    return leaf if leaf is None else torch.zeros_like(leaf) if leaf.grad is None else leaf.grad

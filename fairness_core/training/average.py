@@ -23,8 +23,8 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, parameters: list[nn.Parameter]) -> None:
         self.weight = self.decay * self.weight + 1 - self.decay
-        for value, parameter in zip(self.values, parameters):
-            value.mul_(self.decay).add_(parameter, alpha=1 - self.decay)
+        torch._foreach_mul_(self.values, self.decay)
+        torch._foreach_add_(self.values, parameters, alpha=1 - self.decay)
 
     @contextmanager
     def applied(self, parameters: list[nn.Parameter]) -> Iterator[None]:

@@ -1,9 +1,8 @@
 """Latents -> images -> faces -> losses -> one gradient at the latents. METHOD section 3."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,17 +10,17 @@ from fairness_core.critics import Critics, FaceEmbedder
 from fairness_core.critics.faces import Faces, crop_for
 from fairness_core.hardware.processes import Share
 from fairness_core.sampling.denoise import decode, decode_in_parts
-from fairness_core.settings.attributes import Attribute, TargetDistribution
+from fairness_core.settings.attributes import Attribute
 from fairness_core.settings.config import LossWeights
+from fairness_core.training.asking import Asked, Group, ask, check_finite, own_columns, read_table
 from fairness_core.training.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
                                            semantics_loss, smallest_factor)
-from fairness_core.training.transport import transport_targets
 
 CONFIDENT = 0.8  # an original's face is kept as target only when its class is this sure
-TRANSPORT_DRAWS = 100
-# Decoded and judged with gradient at once: sixteen images of the built-in model, one of Stable Diffusion 1.5.
-LATENT_PIXELS_WITH_GRAPH = 16 * 16 * 16
-ROUNDING = 1e-9  # a confidence is a sum of shares: eighty hundredths may come out just below 0.8
+# Decoded and judged with gradient at once: twenty-eight images of the built-in model, one of Stable Diffusion 1.5.
+LATENT_PIXELS_WITH_GRAPH = 28 * 16 * 16
+LOOKED_AT_ONCE = 32  # images that the critics see together without gradient
+LOSSES = ("total", "alignment", "semantics", "face")
 
 
 @dataclass(frozen=True)
@@ -41,28 +40,51 @@ class Reference:
         return Reference(self.faces.rows(rows), rows_of(self.labels, rows), rows_of(self.confidence, rows),
                          [features[rows] for features in self.features], self.embeddings[rows])
 
+    @classmethod
+    def joined(cls, parts: Sequence["Reference"]) -> "Reference":
+        """One after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        each = [{name: torch.cat([getattr(p, kind)[name] for p in parts]) for name in parts[0].labels}
+                for kind in ("labels", "confidence")]
+        return cls(Faces.joined([p.faces for p in parts]), *each,
+                   [torch.cat(features) for features in zip(*(p.features for p in parts))],
+                   torch.cat([p.embeddings for p in parts]))
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """The faces of n images, and by attribute [n]: the class asked for, whether it is asked, whether it is another."""
+    """The faces of n images, how much each image's loss counts [n], and by attribute [n]: the class asked for, whether
+    it is asked, whether it is another than the original's, and whether that lets the picture change.
+    """
 
     faces: Faces
+    shares: Tensor
     labels: dict[str, Tensor]
     applies: dict[str, Tensor]
     changes: dict[str, Tensor]
+    relaxes: dict[str, Tensor]
 
     def rows(self, rows: slice) -> "Wanted":
-        return Wanted(self.faces.rows(rows), rows_of(self.labels, rows), rows_of(self.applies, rows),
-                      rows_of(self.changes, rows))
+        return Wanted(self.faces.rows(rows), self.shares[rows], rows_of(self.labels, rows), rows_of(self.applies, rows),
+                      rows_of(self.changes, rows), rows_of(self.relaxes, rows))
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """latents_gradient: the loss scale times dL/dz0 [n, c, h, w]; losses: means over the images each applies to;
-    distance: see events.
+    """latents_gradient: the loss scale times dL/dz0 [n, c, h, w], L the sum over the prompts of their images' mean loss;
+    losses: [4, n] as in LOSSES, this process's images'; asked: by prompt, None for one that no image shows a face of.
     """
 
     latents_gradient: Tensor
+    losses: Tensor
+    asked: list[Asked | None]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Of one prompt. losses: means over the images that each applies to; distance: see events."""
+
     losses: dict[str, float]
     distance: dict[str, float]
     faces_found: int
@@ -82,6 +104,11 @@ def slices(n: int, size: int) -> Iterator[slice]:
 def look_at_originals(critics: Critics, images: Tensor) -> Reference:
     """Everything the losses will ask of the original images [n, 3, h, w]."""
     faces = critics.detector(images)
+    return Reference.joined([look_at_some(critics, images[rows], faces.rows(rows))
+                             for rows in slices(len(images), LOOKED_AT_ONCE)])
+
+
+def look_at_some(critics: Critics, images: Tensor, faces: Faces) -> Reference:
     confidence, labels = {}, {}
     crops = crop_for(critics.classifier, images, faces)
     for name, probabilities in critics.classifier.probabilities(crops).items():
@@ -90,37 +117,15 @@ def look_at_originals(critics: Critics, images: Tensor) -> Reference:
                      critics.face_embedder.embed(crop_for(critics.face_embedder, images, faces)))
 
 
-def transport_labels(probabilities: dict[str, Tensor], found: Tensor, target: TargetDistribution, weights: LossWeights,
-                     rng: np.random.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(labels [n], applies bool [n]) by attribute; images without a face take no part."""
-    rows = found.nonzero().flatten()
-    seen = {name: probabilities[name][rows].cpu().numpy() for name in target.names}
-    targets = transport_targets(seen, target, draws=TRANSPORT_DRAWS, rng=rng)
-    labels, applies = {}, {}
-    for name in target.names:
-        labels[name] = torch.zeros(len(found), dtype=torch.long, device=found.device)
-        applies[name] = torch.zeros_like(found)
-        labels[name][rows] = torch.as_tensor(targets[name].labels, dtype=torch.long, device=found.device)
-        sure = targets[name].certainty >= weights.confidence - ROUNDING
-        applies[name][rows] = torch.as_tensor(sure, device=found.device)
-    return labels, applies
-
-
-def kept_labels(reference: Reference, found: Tensor, share: Share) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """(labels [n], applies bool [n]) of every attribute: the original's, where both pictures show a face."""
-    both = found & share.gather(reference.faces.found)
-    return {name: share.gather(labels) for name, labels in reference.labels.items()}, dict.fromkeys(reference.labels, both)
-
-
-def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Reference, target: TargetDistribution | None,
-          weights: LossWeights, rng: np.random.Generator, share: Share = Share(),
-          scale: Callable[[Tensor], Tensor] = lambda loss: loss) -> Judgement | None:
+def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Reference, groups: Sequence[Group],
+          weights: LossWeights, share: Share = Share(),
+          scale: Callable[[Tensor], Tensor] = lambda loss: loss) -> Judgement:
     """Decodes latents [n, c, h, w], measures the three losses and goes back to the latents once.
 
-    target: None asks every image for the classes of its original.
-    share: the other images of the prompt may be with other processes; the transport and the means are over all of
-    them. scale: of the loss, and thus of the gradient: float16 would lose small ones. Returns None when no image of
-    any process shows a face: there is nothing to align.
+    groups: the prompts whose images these are, one after the other; the transport is each prompt's own.
+    share: the other images of a prompt may be with other processes; the transport and the means are over all of
+    them. scale: of the loss, and thus of the gradient: float16 would lose small ones.
+    Raises ConfigError for pictures that are not finite.
 
     The transport needs every image before the first gradient, and the decoder's graph is what takes the most memory
     of all: where the images are large, they are decoded without it, and again with it, a few at a time.
@@ -130,50 +135,86 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
     leaf = latents.detach().requires_grad_(together)
     with torch.set_grad_enabled(together):
         decoded = decode_in_parts(vae, leaf)
-    with torch.no_grad():
-        images = decoded.detach()
-        faces = critics.detector(images)
-        found = share.gather(faces.found)
-        if not found.any():
-            return None
-        seen = critics.classifier.probabilities(crop_for(critics.classifier, images, faces))
-    own = {name: seen[name] for name in (target.names if target else reference.labels)}
-    probabilities = {name: share.gather(values) for name, values in own.items()}
-    every = (transport_labels(probabilities, found, target, weights, rng) if target
-             else kept_labels(reference, found, share))
-    labels, applies = ({name: values[share.own(len(found))] for name, values in part.items()} for part in every)
-    wanted = Wanted(faces, labels, applies, class_changes(own, labels, applies, faces, reference))
+        with torch.no_grad():
+            faces = critics.detector(decoded.detach())
+        logits = perceive(critics, decoded, faces)
+    asked, wanted, reference = want(decoded.detach(), faces, logits, reference, groups, weights, share)
+    attributes = next((group.target.attributes for group in groups if group.target), ())
     gradients, losses = [], []
-    for rows in slices(len(latents), size):
+    for rows in [slice(0, len(latents))] if together else slices(len(latents), size):
         part = leaf if together else latents[rows].detach().requires_grad_()
+        part_wanted = wanted.rows(rows)
         with torch.enable_grad():
-            part_images = decoded if together else decode(vae, part)
-            each = losses_of(critics, part_images, reference.rows(rows), wanted.rows(rows),
-                             target.attributes if target else (), weights)
-            scale(each[0].sum() / len(found)).backward()
+            images = decoded if together else decode(vae, part)
+            each = losses_of(critics, images, reference.rows(rows), part_wanted, attributes, weights,
+                             logits if together else perceive(critics, images, part_wanted.faces))
+            scale((each[0] * part_wanted.shares).sum()).backward()
         gradients.append(part.grad)
         losses.append(each.detach())
-    total, alignment, semantics, face = (share.gather(values) for values in torch.cat(losses, 1))
-    aligned = torch.stack(list(every[1].values())).any(0)
-    means = {"total": total.mean(), "alignment": alignment.sum() / aligned.sum().clamp(min=1),
-             "semantics": semantics.mean(), "face": face.sum() / found.sum()}
-    return Judgement(torch.cat(gradients), {k: v.item() for k, v in means.items()},
-                     distances(probabilities, found, target) if target else {}, int(found.sum()))
+    return Judgement(torch.cat(gradients), torch.cat(losses, 1), asked)
+
+
+def perceive(critics: Critics, images: Tensor, faces: Faces) -> dict[str, Tensor]:
+    """The logits of every attribute, float32 [n, classes]; without gradient, a few images at a time."""
+    size = len(images) if torch.is_grad_enabled() else LOOKED_AT_ONCE
+    parts = [critics.classifier(crop_for(critics.classifier, images[rows], faces.rows(rows)))
+             for rows in slices(len(images), size)]
+    return {name: torch.cat([part[name] for part in parts]).float() for name in parts[0]}
+
+
+@torch.no_grad()
+def want(images: Tensor, faces: Faces, logits: dict[str, Tensor], reference: Reference, groups: Sequence[Group],
+         weights: LossWeights, share: Share) -> tuple[list[Asked | None], Wanted, Reference]:
+    """What every prompt's images are asked for, the same for this process's images where they are, and the original's
+    side of it: an attribute that a prompt asks nothing about never makes its face unsure.
+    """
+    names = list(reference.labels)
+    probabilities = {name: logits[name].softmax(-1) for name in names}
+    table = read_table(images, faces, probabilities, reference.faces.found, reference.labels, share)
+    check_finite(table)
+    asked = [ask(group, table.rows(places), weights)
+             for group, places in zip(groups, share.places([group.total for group in groups]), strict=True)]
+    columns = torch.from_numpy(own_columns(groups, asked, names, share)).to(images.device)
+    labels, applies, controls = (dict(zip(names, columns[:, i * len(names):(i + 1) * len(names)].unbind(1)))
+                                 for i in range(3))
+    applies, controls = ({name: values.bool() for name, values in part.items()} for part in (applies, controls))
+    changed = class_changes(probabilities, labels, applies, faces, reference)
+    changes = {name: values & controls[name] for name, values in changed.items()}
+    relaxes = {name: values & columns[:, -1].bool() for name, values in changes.items()}
+    confidence = {name: reference.confidence[name].masked_fill(~controls[name], 1.0) for name in names}
+    shares = [0.0 if answer is None else 1 / group.total for group, answer in zip(groups, asked)]
+    own = [len(range(group.total)[share.own(group.total)]) for group in groups]
+    each = torch.tensor([value for value, n in zip(shares, own) for _ in range(n)], device=images.device)
+    return asked, Wanted(faces, each, labels, applies, changes, relaxes), replace(reference, confidence=confidence)
 
 
 def losses_of(critics: Critics, images: Tensor, reference: Reference, wanted: Wanted, attributes: Iterable[Attribute],
-              weights: LossWeights) -> Tensor:
+              weights: LossWeights, logits: dict[str, Tensor]) -> Tensor:
     """Weighted total, alignment, semantics and face realism, each for every image: [4, n].
 
-    attributes: those whose change relaxes the semantics loss.
+    attributes: those whose change relaxes the semantics loss; logits: what `perceive` says of the images.
     """
     faces = wanted.faces
-    logits = critics.classifier(crop_for(critics.classifier, images, faces))
     alignment = alignment_loss(logits, wanted.labels, wanted.applies)
-    semantics = semantics_of(critics, images, faces, reference, wanted.changes, attributes)
+    semantics = semantics_of(critics, images, faces, reference, wanted.relaxes, attributes)
     crops = crop_for(critics.face_embedder, images, faces)
     face = face_of(critics.face_embedder, critics.face_bank, crops, faces, reference, wanted.changes)
     return torch.stack([alignment + weights.semantics * semantics + weights.face * face, alignment, semantics, face])
+
+
+def tell(judgement: Judgement, groups: Sequence[Group], share: Share) -> list[Told | None]:
+    """What to say about each prompt, in one read; None for one without any face."""
+    losses = share.gather(judgement.losses.T).cpu().double().numpy()
+    told = []
+    for asked, places in zip(judgement.asked, share.places([group.total for group in groups])):
+        if asked is None:
+            told.append(None)
+            continue
+        total, alignment, semantics, face = losses[places].sum(0)
+        n, found = len(places), int(asked.found.sum())
+        means = (total / n, alignment / max(asked.aligned, 1), semantics / n, face / found)
+        told.append(Told(dict(zip(LOSSES, map(float, means))), asked.distance, found))
+    return told
 
 
 def class_changes(probabilities: dict[str, Tensor], labels: dict[str, Tensor], applies: dict[str, Tensor],
@@ -202,9 +243,3 @@ def face_of(embedder: FaceEmbedder, bank: Tensor, crops: Tensor, faces: Faces, r
         kept = kept & ~changed & (reference.confidence[name] >= CONFIDENT)
     targets = torch.where(kept[:, None], reference.embeddings, nearest_in_bank(embeddings.detach(), bank))
     return face_realism_loss(embeddings, targets, faces.found)
-
-
-def distances(probabilities: dict[str, Tensor], found: Tensor, target: TargetDistribution) -> dict[str, float]:
-    """attribute -> half the L1 distance of the batch's mean probabilities to the target."""
-    return {name: float(np.abs(values[found].mean(0).cpu().numpy() - target.marginal(name)).sum() / 2)
-            for name, values in probabilities.items()}

@@ -64,7 +64,8 @@ def start(model: Model, config: FinetuneConfig, attributes: Attributes | None = 
     parameters = attach_adapter(
         model, config.tune, rank=config.lora_rank, alpha=config.lora_alpha or config.lora_rank,
         targets=config.lora_targets, soft_tokens=config.soft_tokens, seed=config.seed)
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay,
+                                  fused=True)
     average = MovingAverage.of(parameters, config.ema_decay)
     return Run(model, config, targets, parameters, optimizer, average, weights, share,
                scaler=loss_scaler(model.device, model.precision))

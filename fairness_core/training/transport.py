@@ -127,7 +127,8 @@ def check_probabilities(probabilities: dict[str, np.ndarray], target: TargetDist
             raise TransportError(f"Probabilities of {attribute.name} have shape {values.shape}: "
                                  f"expected ({len(controlled[0])}, {len(attribute.classes)}).")
         if not np.isfinite(values).all():
-            raise TransportError(f"Probabilities of {attribute.name} are not finite: the classifier or its input broke.")
+            raise TransportError(f"Probabilities of {attribute.name} are not finite: the classifier cannot read these "
+                                 "faces. Load the model in float32, or use another classifier.")
     if not len(controlled[0]):
         raise TransportError("No image with a face: there is nothing to assign.")
     return controlled

@@ -9,9 +9,9 @@ from benchmarks import published
 from fairness_core.sampling.denoise import draw_noise
 from fairness_core.settings.attributes import parity
 from fairness_core.settings.config import FinetuneConfig, LossWeights
-from fairness_core.training import finetune as training
 from fairness_core.training import start as starting
-from fairness_core.training.objective import transport_labels
+from fairness_core.training import step as training
+from fairness_core.training.asking import transport_labels
 from fairness_core.training.transport import transport_targets
 
 
@@ -47,11 +47,12 @@ def engines_targets(critics, images, target, confidence, rng) -> published.Targe
     faces = published.find_faces(critics, images)
     seen = critics.classifier.probabilities(published.crops_of(critics.classifier, images, faces))
     rng = np.random.default_rng([0, 0, 0])
-    return published.Targets(*transport_labels(seen, faces.found, target, LossWeights(confidence=confidence), rng))
+    both = transport_labels(seen, faces.found, target, LossWeights(confidence=confidence), rng)
+    return published.Targets(*({name: torch.as_tensor(v) for name, v in part.items()} for part in both))
 
 
 def test_the_gradient_is_the_engines(run, monkeypatch):
-    training.add_gradient(run, "a nurse", 0, run.config.images_per_prompt)
+    training.add_gradients(run, training.batch_of_step(run))
     expected = gradient_of(run)
     monkeypatch.setattr(published, "find_targets", engines_targets)
     published.add_gradient(run, "a nurse", noise_of(run), np.random.default_rng(0))
@@ -61,7 +62,7 @@ def test_the_gradient_is_the_engines(run, monkeypatch):
 
 
 def test_it_would_differ_without_the_rescaling(run, monkeypatch):
-    training.add_gradient(run, "a nurse", 0, run.config.images_per_prompt)
+    training.add_gradients(run, training.batch_of_step(run))
     expected = gradient_of(run)
     monkeypatch.setattr(published, "find_targets", engines_targets)
     monkeypatch.setattr(published, "AdjustedUnet", lambda unet, factors: published.CheckpointedUnet(unet))

@@ -9,7 +9,7 @@ from helpers.fakes import tiny_scheduler
 from torch import Tensor, nn
 
 from fairness_core.sampling.denoise import Conditioning, PosteriorMeanScheduler, denoise
-from fairness_core.sampling.gradients import accumulate_gradients, scheduler_coefficients, step_weights
+from fairness_core.sampling.gradients import accumulate_gradients, every_pair, scheduler_coefficients, step_weights
 
 STEPS = 5
 SOLVERS = {
@@ -78,8 +78,8 @@ def by_accumulation(unet, scheduler, noise, conditioning, mode, steps=STEPS, cho
         trajectory = denoise(unet, scheduler, noise, conditioning, steps)
     found = accumulate_gradients(
         unet, trajectory, conditioning, loss_gradient(trajectory.latents),
-        step_weights(scheduler_coefficients(scheduler, steps), mode), range(steps) if chosen is None else chosen,
-        scale, batch, **options)
+        step_weights(scheduler_coefficients(scheduler, steps), mode),
+        every_pair(range(steps) if chosen is None else chosen, range(len(noise))), scale, batch, **options)
     return [found.conditional, found.unconditional] + [w.grad.clone() for w in weights if w.grad is not None]
 
 

@@ -14,8 +14,8 @@ from fairness_core.models import registry
 from fairness_core.models.loading import Model, available_models
 from fairness_core.sampling.denoise import decode
 from fairness_core.settings.config import ConfigError
-from fairness_core.training.finetune import add_gradient
 from fairness_core.training.start import start
+from fairness_core.training.step import add_gradients, batch_of_step
 
 OPTIONS = {"images at once": Memory(images_at_once=1), "checkpointing": Memory(gradient_checkpointing=True),
            "slicing": Memory(attention_slicing=True), "critics on the CPU": Memory(critics_on_cpu=True)}
@@ -24,7 +24,7 @@ OPTIONS = {"images at once": Memory(images_at_once=1), "checkpointing": Memory(g
 def picture_and_gradient(model: Model, seed: int = 0) -> list[Tensor]:
     picture = paint(model, PROMPT, NUMBERS, seed, STEPS, GUIDANCE)
     run = start(model, replace(CONFIG, tune="both"))
-    assert add_gradient(run, PROMPT, 0, run.config.images_per_prompt) is not None
+    assert add_gradients(run, batch_of_step(run)).asked[0] is not None
     return [picture, *(p.grad.clone() for p in run.parameters if p.grad is not None)]
 
 
@@ -96,11 +96,11 @@ def test_the_registry_tells_what_each_model_needs_here(monkeypatch, gigabytes):
 
 
 def test_a_gpu_without_room_is_told_with_what_to_do(folder, tmp_path, monkeypatch):
-    from fairness_core.training import finetune as training
+    from fairness_core.training import finetune, step
 
     def full(*arguments, **named):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training, "denoise_in_parts", full)
+    monkeypatch.setattr(step, "denoise_in_parts", full)
     with pytest.raises(ConfigError, match="needs more GPU memory than is free here: load it with images_at_once=1"):
-        list(training.finetune(loaded(folder), CONFIG, tmp_path))
+        list(finetune.finetune(loaded(folder), CONFIG, tmp_path))

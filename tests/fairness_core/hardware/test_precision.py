@@ -13,8 +13,9 @@ from fairness_core.hardware.precision import FIRST_SCALE, fast_precision, loss_s
 from fairness_core.models.loading import Model
 from fairness_core.sampling.denoise import decode
 from fairness_core.training.checkpoints import load_checkpoint, save_checkpoint
-from fairness_core.training.finetune import add_gradient, finetune, take_step
+from fairness_core.training.finetune import finetune
 from fairness_core.training.start import Run, start
+from fairness_core.training.step import add_gradients, batch_of_step, take_step
 
 HALVES = (torch.float16, torch.bfloat16)
 TUNED = replace(CONFIG, tune="both", steps=2)
@@ -27,7 +28,7 @@ def folder(request, tmp_path_factory):
 
 def gradient(run: Run) -> torch.Tensor:
     """Of the whole adapter, in one row, the loss scale taken back."""
-    assert add_gradient(run, PROMPT, 0, run.config.images_per_prompt) is not None
+    assert add_gradients(run, batch_of_step(run)).asked[0] is not None
     run.scaler.unscale_(run.optimizer)
     return torch.cat([p.grad.flatten() for p in run.parameters if p.grad is not None])
 

@@ -21,7 +21,7 @@ from fairness_core.events import StepDone
 from fairness_core.models.loading import Model, ModelError, load_model
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import PromptError, decode, denoise, draw_noise, to_uint8
-from fairness_core.sampling.gradients import accumulate_gradients, scheduler_coefficients, step_weights
+from fairness_core.sampling.gradients import accumulate_gradients, every_pair, scheduler_coefficients, step_weights
 from fairness_core.settings.attributes import ASSETS, load_attributes
 from fairness_core.settings.config import ConfigError
 from fairness_core.training.finetune import finetune
@@ -87,8 +87,8 @@ def test_the_adapters_gradient_is_that_of_autograd(folder, mode):
     conditioning = condition(model, PROMPT, GUIDANCE)
     with torch.no_grad():
         trajectory = denoise(model.unet, model.scheduler, noise, conditioning, STEPS)
-    accumulate_gradients(model.unet, trajectory, conditioning, loss_gradient(trajectory.latents), weights, range(STEPS),
-                         1.0, images_per_batch=3).backward(conditioning)
+    accumulate_gradients(model.unet, trajectory, conditioning, loss_gradient(trajectory.latents), weights,
+                         every_pair(range(STEPS), range(len(noise))), 1.0, images_per_batch=3).backward(conditioning)
     reached = [i for i, gradient in enumerate(expected) if gradient is not None]
     assert len(reached) > len(parameters) / 2 and [i for i, p in enumerate(parameters) if p.grad is not None] == reached
     assert_same([parameters[i].grad for i in reached], [expected[i] for i in reached])

@@ -14,7 +14,7 @@ from torch import nn
 
 from fairness_core.sampling.denoise import Conditioning, denoise, encode_prompts
 from fairness_core.sampling.gradients import (Coefficients, NonLinearSchedulerError, accumulate_gradients,
-                                              choose_timesteps, scheduler_coefficients, step_weights)
+                                              choose_timesteps, every_pair, scheduler_coefficients, step_weights)
 
 
 @EVERY_SOLVER
@@ -194,7 +194,8 @@ def test_the_gradient_goes_on_through_the_text_encoder(pipeline, noise):
         trajectory = denoise(pipeline.unet, scheduler, noise, condition(), STEPS)
     coefficients, conditioning = scheduler_coefficients(scheduler, STEPS), condition()
     accumulate_gradients(pipeline.unet, trajectory, conditioning, loss_gradient(trajectory.latents),
-                         step_weights(coefficients, "unscaled"), range(STEPS), 1.0, 4).backward(conditioning)
+                         step_weights(coefficients, "unscaled"), every_pair(range(STEPS), range(len(noise))), 1.0,
+                         4).backward(conditioning)
     assert_same([w.grad for w in weights], list(expected))
 
 

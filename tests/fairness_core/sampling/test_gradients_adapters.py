@@ -8,8 +8,8 @@ from torch import Tensor
 from fairness_core.adapters.attach import attach_adapter
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import denoise
-from fairness_core.sampling.gradients import (accumulate_gradients, choose_timesteps, scheduler_coefficients,
-                                              step_weights)
+from fairness_core.sampling.gradients import (accumulate_gradients, choose_timesteps, every_pair,
+                                              scheduler_coefficients, step_weights)
 
 EVERY_KIND = pytest.mark.parametrize("kind", ["text_encoder", "unet", "both", "tokens"])
 
@@ -32,8 +32,8 @@ def adapter_gradient(pipeline, parameters, scheduler, noise, mode, chosen=range(
     with torch.no_grad():
         trajectory = denoise(pipeline.unet, scheduler, noise, conditioning, STEPS)
     weights = step_weights(scheduler_coefficients(scheduler, STEPS), mode)
-    accumulate_gradients(pipeline.unet, trajectory, conditioning, loss_gradient(trajectory.latents), weights, chosen,
-                         scale, 4).backward(conditioning)
+    accumulate_gradients(pipeline.unet, trajectory, conditioning, loss_gradient(trajectory.latents), weights,
+                         every_pair(chosen, range(len(noise))), scale, 4).backward(conditioning)
     found = [p.grad.clone() for p in parameters]
     for parameter in parameters:
         parameter.grad = None

@@ -12,7 +12,7 @@ from fairness_core.events import Saved, StepDone
 from fairness_core.sampling.denoise import PromptError
 from fairness_core.settings.attributes import TargetError
 from fairness_core.settings.config import ConfigError
-from fairness_core.training import finetune as training
+from fairness_core.training import step as training
 from fairness_core.training.finetune import finetune
 
 

@@ -1,6 +1,7 @@
 """From latents to one gradient: which images take part, what the face is drawn to, what is reported."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from fairness_core.sampling.denoise import decode
 from fairness_core.settings.attributes import TargetDistribution, parity
 from fairness_core.settings.config import LossWeights
 from fairness_core.training import objective
-from fairness_core.training.objective import Reference, judge, kept_labels, look_at_originals
+from fairness_core.training.asking import Group
+from fairness_core.training.objective import Reference, look_at_originals, tell
 
 N = 6
 EVERYTHING = LossWeights(semantics=2.0, face=0.5, confidence=0.0)
@@ -38,6 +40,14 @@ def latents() -> torch.Tensor:
 def reference_of(critics, vae, latents) -> Reference:
     with torch.no_grad():
         return look_at_originals(critics, decode(vae, latents))
+
+
+def judge(critics, vae, latents, reference, target, weights, rng) -> SimpleNamespace | None:
+    """What is told of one prompt alone, and its gradient; None without a face."""
+    groups = [Group(target, len(latents), rng)]
+    judgement = objective.judge(critics, vae, latents, reference, groups, weights)
+    [told] = tell(judgement, groups, Share())
+    return told and SimpleNamespace(**vars(told), latents_gradient=judgement.latents_gradient)
 
 
 def all_female() -> TargetDistribution:
@@ -114,13 +124,14 @@ def test_kept_labels_are_those_of_every_process(vae, latents):
         def gather(self, rows: torch.Tensor) -> torch.Tensor:
             return torch.cat([rows, rows])
 
-    critics = tiny_critics(FixedDetector(shows=lambda place: place != 2))
-    reference = reference_of(critics, vae, latents)
-    found = torch.arange(2 * N) != 4
-    labels, applies = kept_labels(reference, found, Doubled(0, 2))
+    originals = tiny_critics(FixedDetector(shows=lambda place: place != 2))
+    tuned = tiny_critics(FixedDetector(shows=lambda place: place != 4))
+    reference = reference_of(originals, vae, latents)
+    judgement = objective.judge(tuned, vae, latents, reference, [Group(None, 2 * N, rng())], EVERYTHING, Doubled(0, 2))
+    [asked] = judgement.asked
     for name, own in reference.labels.items():
-        assert labels[name].tolist() == own.tolist() * 2
-        assert applies[name].tolist() == [place not in (2, 4, N + 2) for place in range(2 * N)]
+        assert asked.labels[name].tolist() == own.tolist() * 2
+        assert asked.applies[name].tolist() == [place % N not in (2, 4) for place in range(2 * N)]
 
 
 def test_no_face_at_all_is_no_judgement(vae, latents):

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from fairness_core.critics.faces import Faces
 from fairness_core.settings.attributes import TargetDistribution, parity
 from fairness_core.settings.config import LossWeights
-from fairness_core.training import objective
-from fairness_core.training.objective import Reference, class_changes, distances, face_of, transport_labels
+from fairness_core.training import asking
+from fairness_core.training.asking import distances, transport_labels
+from fairness_core.training.objective import Reference, class_changes, face_of
 from fairness_core.training.transport import Targets
 
 ALL_FEMALE = TargetDistribution.from_marginals({"gender": {"female": 1.0}})
@@ -40,7 +41,7 @@ def test_transport_asks_the_least_sure_to_change(rng):
 def test_a_confidence_that_is_the_limit_but_for_rounding_counts(monkeypatch, rng):
     share = sum([0.1] * 8)
     assert share < 0.8
-    monkeypatch.setattr(objective, "transport_targets", lambda *_a, **_k: {"gender": Targets(np.array([[share, 1 - share]]), np.array([.5, .5]))})
+    monkeypatch.setattr(asking, "transport_targets", lambda *_a, **_k: {"gender": Targets(np.array([[share, 1 - share]]), np.array([.5, .5]))})
     probabilities = {"gender": torch.tensor([[0.5, 0.5]])}
     _, applies = transport_labels(probabilities, torch.tensor([True]), parity("gender"), LossWeights(), rng)
     assert applies["gender"].item()

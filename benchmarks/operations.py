@@ -1,0 +1,97 @@
+"""How many tensor operations a step launches, and how often the host waits for the device.
+
+python -m benchmarks.operations mini-short
+Prints a Markdown table of the first step, which paints its originals, and of the second, which has to paint those of
+its new prompts, too. Counted on the CPU, where nothing waits: every place that would wait on a GPU is known by its
+operation. What takes time on a GPU is the launching and the waiting, not the arithmetic of so small a model.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fairness_core.models.loading import load_model
+from fairness_core.report import markdown_table
+from fairness_core.settings.presets import FOLDER, load_preset
+from fairness_core.training import start as starting
+from fairness_core.training.step import take_step
+
+# Their results are numbers, or have a size that only the device knows.
+READING = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "unique_dim", "_unique2", "repeat_interleave"}
+TO_HOST = (torch.Tensor.cpu, torch.Tensor.tolist)  # on a CPU no operation tells of them
+FROM_HOST = (torch.tensor, torch.as_tensor, torch.from_numpy, torch.Tensor.new_tensor)
+
+
+@dataclass
+class Counts:
+    """operations: of every kind; reads: where the host waits for a number; copies: host numbers made into tensors."""
+
+    operations: Counter = field(default_factory=Counter)
+    reads: Counter = field(default_factory=Counter)
+    copies: Counter = field(default_factory=Counter)
+
+
+class Operations(TorchDispatchMode):
+    def __init__(self, counts: Counts):
+        super().__init__()
+        self.counts = counts
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        name = function.overloadpacket.__name__
+        self.counts.operations[name] += 1
+        if name in READING or (name in ("index", "index_put", "index_put_") and any(
+                i is not None and i.dtype == torch.bool for i in arguments[1])):
+            self.counts.reads[name] += 1
+        return function(*arguments, **(named or {}))
+
+
+class Calls(TorchFunctionMode):
+    def __init__(self, counts: Counts):
+        super().__init__()
+        self.counts = counts
+
+    def __torch_function__(self, function, types, arguments=(), named=None):
+        if function in TO_HOST:
+            self.counts.reads[function.__name__] += 1
+        elif function in FROM_HOST:
+            self.counts.copies[function.__name__] += 1
+        return function(*arguments, **(named or {}))
+
+
+@contextmanager
+def counted() -> Iterator[Counts]:
+    """Counts what is done inside the block, backward passes included."""
+    counts = Counts()
+    with Calls(counts), Operations(counts), torch.autograd.set_multithreading_enabled(False):
+        yield counts
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("preset", nargs="?", default="mini-short", help="a name in assets/presets")
+    preset = load_preset(FOLDER / f"{parser.parse_args(arguments).preset}.yaml")
+    run = starting.start(load_model(preset.config.model, device=torch.device("cpu")), preset.config)
+    print(as_markdown([count_step(run) for _ in range(2)]))
+
+
+def count_step(run: starting.Run) -> Counts:
+    with counted() as counts:
+        take_step(run)
+    return counts
+
+
+def as_markdown(steps: list[Counts]) -> str:
+    rows = [[str(i), f"{c.operations.total():,}", str(c.reads.total()),
+             ", ".join(f"{name} {n}" for name, n in c.reads.most_common()), str(c.copies.total())]
+            for i, c in enumerate(steps, start=1)]
+    return markdown_table(["step", "tensor operations", "host reads", "of them", "host numbers made tensors"], rows)
+
+
+if __name__ == "__main__":
+    main()

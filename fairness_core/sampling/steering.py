@@ -1,0 +1,64 @@
+"""What steers the U-Net: prompt embeddings, guidance, and which image has which prompt."""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from fairness_core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What steers the U-Net.
+
+    conditional, unconditional: prompt embeddings [prompts, tokens, width], of one prompt for all images, or of several;
+    guidance_scale: at least 1; 1 means no classifier-free guidance. pooled, pooled_unconditional: [prompts, width], and
+    time_ids: [1, 6], the rest of what SDXL's U-Net is told (see sampling/sdxl.py), None for others.
+    prompt_of: int [images], each image's prompt where there are several; None: one prompt for all, or one an image.
+    Raises UserError for a guidance scale below 1.
+    """
+
+    conditional: Tensor
+    unconditional: Tensor
+    guidance_scale: float
+    pooled: Tensor | None = None
+    pooled_unconditional: Tensor | None = None
+    time_ids: Tensor | None = None
+    prompt_of: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.guidance_scale < 1:
+            raise UserError(f"guidance_scale is {self.guidance_scale}: use 1 (no guidance) or more.")
+
+    @property
+    def is_guided(self) -> bool:
+        return self.guidance_scale != 1
+
+    def of(self, images: Tensor | slice) -> "Conditioning":
+        """What steers some of the images; embeddings that they share stay shared."""
+        if self.prompt_of is not None:
+            return replace(self, prompt_of=self.prompt_of[images])
+        if len(self.conditional) == len(self.unconditional) == 1:
+            return self
+        def rows(values: Tensor | None) -> Tensor | None:
+            return values if values is None or len(values) == 1 else values[images]
+        return replace(self, conditional=rows(self.conditional), unconditional=rows(self.unconditional),
+                       pooled=rows(self.pooled), pooled_unconditional=rows(self.pooled_unconditional))
+
+    def guided_rows(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """The embeddings [n, tokens, width] of n images' prompts, and the pooled ones [n, width]."""
+        return self.expanded(self.conditional, n), self.expanded(self.pooled, n)
+
+    def unguided_rows(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """The same for the empty prompt."""
+        return self.expanded(self.unconditional, n), self.expanded(self.pooled_unconditional, n)
+
+    def expanded(self, values: Tensor | None, n: int) -> Tensor | None:
+        """Raises ValueError for another batch size."""
+        if values is None:
+            return None
+        if self.prompt_of is not None and len(values) > 1:
+            values = values[self.prompt_of]
+        if len(values) not in (1, n):
+            raise ValueError(f"{len(values)} prompt embeddings for {n} images: give one for all, or one an image.")
+        return values.expand(n, *values.shape[1:])

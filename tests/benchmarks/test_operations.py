@@ -1,0 +1,55 @@
+"""What a step launches and how often it makes the host wait, held where it is."""
+
+import pytest
+import torch
+from helpers.fakes import tiny_model
+
+from benchmarks import operations
+from fairness_core.critics.faces import MtcnnDetector
+from fairness_core.models.loading import load_model
+from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.presets import FOLDER, load_preset
+from fairness_core.training import start as starting
+
+BEFORE = 169_529  # operations of the first step of Short when its prompts went one after another, with 1,699 reads
+
+
+def test_every_way_to_wait_is_counted_and_nothing_else():
+    values = torch.arange(4.0)
+    with operations.counted() as counts:
+        values.sum().item(), values.nonzero(), values[values > 1], values.tolist(), values.cpu(), bool(values[0])
+        values[torch.tensor([0, 2])] * 2
+    assert counts.reads.total() == 6 and counts.operations["mul"] == 1 and counts.copies.total() == 1
+
+
+@pytest.mark.slow
+def test_a_step_of_short_launches_a_fifth_and_reads_little():
+    preset = load_preset(FOLDER / "mini-short.yaml")
+    counts = operations.count_step(starting.start(load_model("mini", device=torch.device("cpu")), preset.config))
+    assert counts.operations.total() <= BEFORE / 5
+    assert counts.reads.total() <= 20, counts.reads
+
+
+def test_more_prompts_read_no_more():
+    """But for the choice of each one's timesteps, which is drawn on the host."""
+    def reads(prompts: int) -> int:
+        config = FinetuneConfig(model="tiny", prompts=tuple(f"prompt {i}" for i in range(prompts)), sampling_steps=3,
+                                marginals={"gender": {"female": 0.5, "male": 0.5}}, lora_rank=2, images_per_prompt=4,
+                                prompts_per_step=prompts, timesteps_per_update=2)
+        return operations.count_step(starting.start(tiny_model(), config)).reads.total() - prompts
+    assert reads(1) == reads(5) <= 8
+
+
+def test_finding_faces_reads_what_is_missed_and_no_more():
+    """On a CPU also how many candidates there are, where asking makes nobody wait."""
+    detector = MtcnnDetector(torch.device("cpu"))
+    with operations.counted() as counts:
+        detector(torch.zeros(28, 3, 128, 128))
+    assert counts.reads["nonzero"] == 1 and counts.reads.total() <= 5 and counts.operations.total() < 2400
+
+
+def test_the_table_tells_every_step():
+    with operations.counted() as counts:
+        torch.ones(3).sum().item()
+    [row] = [line for line in operations.as_markdown([counts]).splitlines() if line.startswith("| 1 |")]
+    assert row == "| 1 | 3 | 1 | _local_scalar_dense 1 | 0 |"
