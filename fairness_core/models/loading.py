@@ -17,7 +17,7 @@ from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.files import ModelError, checked_folder, left_out, variant_of
 from fairness_core.models.registry import ModelEntry, available_models, entry_for
 from fairness_core.sampling.gradients import NonLinearSchedulerError, scheduler_coefficients
-from fairness_core.sampling.sdxl import TEXT_TIME, has_added_conditions
+from fairness_core.sampling.sdxl import TEXT_TIME
 
 __all__ = ["Model", "ModelEntry", "ModelError", "available_models", "entry_for", "load_entry", "load_model"]
 
@@ -76,7 +76,7 @@ def latent_size(unet: nn.Module) -> int:
     """
     size = unet.config.sample_size
     if size is None:
-        return SDXL_LATENTS if has_added_conditions(unet) else SD_LATENTS
+        return SDXL_LATENTS if getattr(unet.config, "addition_embed_type", None) == TEXT_TIME else SD_LATENTS
     return size if isinstance(size, int) else min(size)
 
 

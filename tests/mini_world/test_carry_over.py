@@ -15,7 +15,7 @@ from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.config import ConfigError
 from fairness_core.settings.presets import FOLDER, load_preset
 from fairness_core.settings.prompts import prompt_for
-from mini_world.measure import carry_over, stand_in
+from mini_world.measure import carry_over
 from mini_world.measure.carry_over import Measured, kept, slope_of_line, unlearned
 from mini_world.measure.foretold import (FINETUNED, HELD_OUT, NEW, NEW_FINETUNED, attach_text_adapter, foretold,
                                          load_text_model, named_groups, named_in, prompt_groups)

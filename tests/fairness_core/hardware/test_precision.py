@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.small_pipelines import CONFIG, PROMPT, loaded, saved
+from helpers.small_pipelines import CONFIG, loaded, saved
 from torch.nn import functional as F
 
 from fairness_core.events import StepDone
