@@ -18,6 +18,7 @@ from fairness_core.models.files import Licence
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig, LossWeights
+from fairness_core.settings.prompt_length import PromptLength
 from fairness_core.settings.prompts import prompt_for
 
 SIZE = 128
@@ -223,4 +224,5 @@ def fake_engine(seconds: float = .1, recorder: Recorder | None = None, pace: Pac
                          "needs 6 GB of GPU memory; this machine has none: use the built-in model")]
     assert load_attributes().keys() == PLANTED.keys()
     return Engine(lambda: entries, lambda name: FakeModel(name), fake_presets,
-                  fake_finetune(recorder, seconds, pace), fake_compare(recorder, seconds), fake_lab(seconds))
+                  fake_finetune(recorder, seconds, pace), fake_compare(recorder, seconds), fake_lab(seconds),
+                  prompt_length=lambda model, prompt, reserved: PromptLength(len(prompt.split()), 75 - reserved))
