@@ -140,8 +140,8 @@ def plan(of: Architecture) -> Needs:
     if of.text_encoder_2:
         encoders.append(build(lambda: architectures.text_encoder_2(of), meta, half))
     critics = [build(make, meta, torch.float32) for make in (architectures.clip_huge, architectures.dino_base)]
-    return needs_of(build(lambda: architectures.unet(of), meta, half), build(lambda: architectures.vae(of), meta,
-                    torch.float32), encoders, critics, of.unet["sample_size"], half)
+    unet, vae = build(lambda: architectures.unet(of), meta, half), build(lambda: architectures.vae(of), meta, torch.float32)
+    return needs_of(unet, vae, encoders, critics, of.unet["sample_size"], half)
 
 
 def as_plan(plans: dict[str, Needs]) -> str:

@@ -33,7 +33,8 @@ class Model:
 
     precision: the autocast type of the networks' arithmetic; the scheduler and the losses stay in float32.
     text_encoder_2, tokenizer_2: SDXL's second ones; its unconditional embeddings are zeros when
-    force_zeros_for_empty_prompt, else those of the empty prompt. memory: how many images go together; memory_told: that in words, "" on a CPU.
+    force_zeros_for_empty_prompt, else those of the empty prompt. memory: how many images go together;
+    memory_told: that in words, "" on a CPU.
     """
 
     entry: ModelEntry

@@ -104,8 +104,8 @@ def add_gradients(run: Run, batch: Batch) -> Judgement:
 def condition_batch(run: Run, batch: Batch) -> Conditioning:
     """All prompts through the text encoder at once; each image knows its own."""
     counts = [len(numbers) for numbers in batch.numbers]
-    prompt_of = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)])
-    return replace(condition_all(run.model, batch.prompts, run.config.guidance_scale), prompt_of=to_device(prompt_of, run.model.device))
+    prompt_of = to_device(torch.tensor([i for i, count in enumerate(counts) for _ in range(count)]), run.model.device)
+    return replace(condition_all(run.model, batch.prompts, run.config.guidance_scale), prompt_of=prompt_of)
 
 
 def gradient_at_prompts(run: Run, batch: Batch, conditioning: Conditioning, trajectory: Trajectory,
