@@ -29,7 +29,7 @@ WIDTH, LAYERS = 192, 40
 def archive(tmp_path_factory) -> Path:
     """The tests' portraits, as an archive of the renderer's; every other one biased."""
     path = tmp_path_factory.mktemp("portraits") / "portraits.zip"
-    with (PORTRAITS / "labels.csv").open() as file:
+    with (PORTRAITS / "labels.csv").open(encoding="utf-8") as file:
         rows = [row | {"glasses": False, "smile": 0.5, "warm": 0.1, "yaw": 0.0, "biased": i % 2 == 0}
                 for i, row in enumerate(csv.DictReader(file))]
     with zipfile.ZipFile(path, "w") as packed:

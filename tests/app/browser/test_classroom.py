@@ -22,9 +22,8 @@ def enter(page: Page, button: str) -> None:
     page.locator(button).click()
 
 
-def test_a_class_guesses_before_it_sees(browser, serve):
-    served = serve(fake_engine(.01))
-    teacher = visit(browser, served.url)
+def found_class(teacher: Page) -> None:
+    """A class that is not there yet cannot be joined; opened, it has nothing to ask about before a run."""
     enter(teacher, "#class-join")
     expect(teacher.get_by_role("alert").filter(has_text="There is no class 'oak-7'")).to_be_visible(timeout=SOON)
     teacher.locator("#class-open").click()
@@ -32,6 +31,12 @@ def test_a_class_guesses_before_it_sees(browser, serve):
     teacher.wait_for_url("**class=oak-7*teacher=*")
     teacher.locator("#class-ask").click()
     expect(teacher.get_by_role("alert").filter(has_text="no pictures to ask about")).to_be_visible(timeout=SOON)
+
+
+def test_a_class_guesses_before_it_sees(browser, serve):
+    served = serve(fake_engine(.01))
+    teacher = visit(browser, served.url)
+    found_class(teacher)
     teacher.get_by_role("tab", name="Balance").click()
     teacher.locator("#start").click()
     expect(teacher.locator("#status")).to_contain_text("Finished", timeout=LONG)

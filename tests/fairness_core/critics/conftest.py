@@ -54,6 +54,6 @@ def detector() -> MtcnnDetector:
 @pytest.fixture(scope="session")
 def portraits() -> torch.Tensor:
     """[12, 3, 128, 128] in [-1, 1]."""
-    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open()))
+    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open(encoding="utf-8")))
     pixels = np.stack([np.array(Image.open(PORTRAITS / row["file_name"]).convert("RGB")) for row in rows])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -14,7 +14,7 @@ EYES_AND_MOUTH = (64, 64)  # a point inside every portrait's face
 
 
 def test_labels_describe_every_portrait():
-    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open()))
+    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open(encoding="utf-8")))
     assert {row["file_name"] for row in rows} == {path.name for path in PORTRAITS.glob("*.webp")}
     assert len({(row["gender"], row["race"], row["age"]) for row in rows}) == len(rows) == 12
 

@@ -18,7 +18,7 @@ PORTRAITS = Path(__file__).resolve().parents[2] / "portraits"
 
 @pytest.fixture(scope="module")
 def portraits() -> torch.Tensor:
-    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open()))
+    rows = list(csv.DictReader((PORTRAITS / "labels.csv").open(encoding="utf-8")))
     pixels = np.stack([np.array(Image.open(PORTRAITS / row["file_name"]).convert("RGB")) for row in rows])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
