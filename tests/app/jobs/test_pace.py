@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from helpers.fake_engine import FakePreset, fake_engine, fake_presets
+from helpers.jobs import request, wait
 
 from app.jobs import pace as paces
 from app.jobs.pace import Pace, Paces, estimated, seconds_a_step, steps_within
@@ -73,3 +74,10 @@ def test_the_page_offers_what_this_machine_can_do_and_says_so(tmp_path):
     assert "usual" not in slow.takes(slow.presets["mini-short"], 12), "someone's own choice"
     assert "40 steps of 4.5 s" in fast.takes(fast.presets["mini-short"], 40)
     assert "40 steps; how long is told after the first" in gpu.takes(gpu.presets["mini-short"], 40)
+
+
+def test_a_finetune_is_measured_for_the_next(tmp_path):
+    runner = JobRunner(fake_engine(.01), tmp_path / "runs", tmp_path / "recorded")
+    asked = request(steps=6)
+    wait(runner, runner.submit(asked), "finished")
+    assert runner.paces.of(asked.config, 100.0) == Pace(.01, is_measured=True)
