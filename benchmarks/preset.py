@@ -15,17 +15,21 @@ from pathlib import Path
 import numpy as np
 
 from fairness_core.about import About, machine
+from fairness_core.adapters.files import halve_precision
 from fairness_core.evaluation.compare import compare
 from fairness_core.evaluation.originals import Originals
 from fairness_core.metrics import MeanOverPrompts, summarise
 from fairness_core.models.loading import Model, load_model
 from fairness_core.results import PromptComparison
 from fairness_core.runs import RunFolder, append_event, save_about, save_comparisons
+from fairness_core.runs.light import LIGHT_WEBP_QUALITY
 from fairness_core.settings.attributes import ASSETS, load_attributes
 from fairness_core.settings.presets import Preset, load_preset
 from fairness_core.settings.prompts import concept_of, load_concepts, prompt_for
 from fairness_core.training.checkpoints import forget_checkpoint
 from fairness_core.training.finetune import finetune
+
+RECORDED_PICTURES = 24  # of a prompt and side: with figures of 60 images, a run has at most 3 MB
 
 
 def main() -> None:
@@ -43,25 +47,33 @@ def main() -> None:
 
 
 def measure_preset(model: Model, preset: Preset, folder: RunFolder, args: argparse.Namespace, originals: Originals) -> None:
-    """Finetunes, compares, prints one JSON record a line, and keeps the run where it is asked for."""
+    """Finetunes, compares, prints one JSON record a line, and keeps the run, light, where it is asked for."""
     seconds = run_preset(model, preset, folder)
+    if args.record:
+        halve_precision(folder.adapter)  # before it is measured: the figures are those of the file that is kept
     prompts = list(preset.config.prompts[:args.trained_prompts]) + [prompt_for(c) for c in load_concepts().held_out]
     comparisons = measure(model, preset, folder, prompts, args.images, originals)
     for record in report(preset, comparisons):
         print(json.dumps(record), flush=True)
     if args.record:
         forget_checkpoint(folder.path)  # a recorded run is looked at, never continued
-        save_comparisons(folder, comparisons)
+        save_comparisons(folder, comparisons, pictures=RECORDED_PICTURES)
         save_about(folder, About(
             title=preset.label, recorded=True, machine=machine(), date=date.today().isoformat(), seconds=seconds,
             note=preset.description, model=model.label))
+        print(json.dumps({"recorded": preset.name, "megabytes": megabytes(folder.path)}), flush=True)
+
+
+def megabytes(folder: Path) -> float:
+    """Of all files in a folder, in millions of bytes; a recorded run should have at most 3."""
+    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 2)
 
 
 def run_preset(model: Model, preset: Preset, folder: RunFolder) -> float:
     """Finetunes, appending every event to the folder; returns the seconds it took."""
     started = time.monotonic()
     for event in finetune(model, preset.config, folder.path):
-        append_event(folder, event)
+        append_event(folder, event, film_quality=LIGHT_WEBP_QUALITY)
     seconds = time.monotonic() - started
     print(json.dumps({"preset": preset.name, "steps": preset.config.steps, "seconds": round(seconds, 1),
                       "seconds_per_step": round(seconds / preset.config.steps, 2)}), flush=True)

@@ -62,11 +62,11 @@ def annotate(image: np.ndarray, number: int, found: bool, box: Sequence[float], 
 
 
 def annotate_set(image_set: ImageSet, shown: Sequence[str], size: int = DEFAULT_SIZE) -> list[np.ndarray]:
-    """Every image of a set annotated, all of one shape."""
+    """Every picture of a set annotated, all of one shape."""
     return [
         annotate(image_set.images[i], number, bool(image_set.found[i]), image_set.boxes[i],
                  {name: values[i] for name, values in image_set.probabilities.items()}, shown, size)
-        for i, number in enumerate(image_set.numbers)
+        for i, number in enumerate(image_set.numbers[:image_set.shown])
     ]
 
 

@@ -6,8 +6,12 @@ from typing import Any
 
 
 def to_json(data: Any, indent: int | None = None) -> str:
-    """Mappings, sequences and scalars (Python's, numpy's, torch's) as JSON text; what is not finite becomes null."""
-    return json.dumps(without_nan(data), indent=indent, allow_nan=False)
+    """Mappings, sequences and scalars (Python's, numpy's, torch's) as JSON text; what is not finite becomes null.
+
+    Without indent it is one line without spaces between values.
+    """
+    separators = (",", ":") if indent is None else None
+    return json.dumps(without_nan(data), indent=indent, separators=separators, allow_nan=False)
 
 
 def without_nan(data: Any) -> Any:

@@ -37,7 +37,8 @@ def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
     """
     sides = [annotate_set(images, shown) for images in (comparison.original, comparison.tuned)]
     cards = [card(comparison, i, [side[i] for side in sides], shown) for i in range(len(sides[0]))]
-    return fragment("pairs", first=cards[:FIRST_PAIRS], rest=cards[FIRST_PAIRS:], bars=len(shown))
+    return fragment("pairs", first=cards[:FIRST_PAIRS], rest=cards[FIRST_PAIRS:], bars=len(shown),
+                    pairs=len(cards), images=len(comparison.original.numbers))
 
 
 def card(comparison: PromptComparison, i: int, pictures: Sequence[np.ndarray], shown: Sequence[str]) -> dict[str, Any]:

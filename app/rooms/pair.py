@@ -52,8 +52,8 @@ class PairPart:
         self.desk.redraws(page, page["unfix"].click, self.room, self.unfix)
 
     def pieces(self, shown: JobView, chosen: PromptComparison, bars: Sequence[str], values: Values) -> dict[str, Piece]:
-        """A number that the prompt does not have falls back to its last."""
-        which, last = identity(shown), len(chosen.original.numbers) - 1
+        """A number that the prompt has no picture of falls back to its last."""
+        which, last = identity(shown), chosen.original.shown - 1
         place = min(int(values["number"] or 0), last)
         pair = (which, chosen.prompt, place)
         told = correcting.told(shown.corrections)

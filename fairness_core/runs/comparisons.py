@@ -8,23 +8,27 @@ from pathlib import Path
 import numpy as np
 
 from fairness_core.files import write_atomically
-from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.results import SIMILARITIES, ImageSet, PromptComparison
 from fairness_core.runs.corrections import CorrectionError, corrected, load_corrections
 from fairness_core.runs.folder import RunError, RunFolder
-from fairness_core.runs.sheets import load_sheet, save_sheet
+from fairness_core.runs.light import LIGHT_WEBP_QUALITY, lightened
+from fairness_core.runs.sheets import WEBP_QUALITY, load_sheet, save_sheet
 from fairness_core.strict_json import to_json
 
-SIMILARITIES = ("clip_text_original", "clip_text_tuned", "clip_image", "dino")
 
-
-def save_comparisons(folder: RunFolder, comparisons: Sequence[PromptComparison]) -> None:
+def save_comparisons(folder: RunFolder, comparisons: Sequence[PromptComparison], pictures: int | None = None) -> None:
     """Writes comparisons.json and one sheet of images a prompt and side.
+
+    pictures: saves a light run, with the pictures of a prompt's first so many images alone, in fewer bytes, and values
+    rounded (see `lightened`); figures stay those of all images.
 
     Sheets are named by their content, and the earlier ones are removed only after comparisons.json is in place:
     a full disk (OSError) leaves the earlier comparisons readable.
     """
     folder.images.mkdir(parents=True, exist_ok=True)
-    records = [comparison_data(folder, c) for c in comparisons]
+    quality = WEBP_QUALITY if pictures is None else LIGHT_WEBP_QUALITY
+    saved = comparisons if pictures is None else [lightened(c, pictures) for c in comparisons]
+    records = [comparison_data(folder, c, quality) for c in saved]
     text = to_json(records)
     write_atomically(folder.comparisons, lambda path: path.write_text(text, encoding="utf-8"))
     used = {record[side]["sheet"] for record in records for side in ("original", "tuned")}
@@ -53,9 +57,9 @@ def load_comparisons(folder: RunFolder, as_perceived: bool = False) -> list[Prom
         raise RunError(f"{folder.comparisons} is damaged ({error}): compare again.") from error
 
 
-def comparison_data(folder: RunFolder, comparison: PromptComparison) -> dict:
+def comparison_data(folder: RunFolder, comparison: PromptComparison, quality: int) -> dict:
     data = {"prompt": comparison.prompt, "held_out": bool(comparison.held_out)}
-    data |= {side: image_set_data(folder, getattr(comparison, side)) for side in ("original", "tuned")}
+    data |= {side: image_set_data(folder, getattr(comparison, side), quality) for side in ("original", "tuned")}
     return data | {name: array_data(getattr(comparison, name)) for name in SIMILARITIES}
 
 
@@ -66,11 +70,12 @@ def comparison_from_data(folder: RunFolder, data: dict) -> PromptComparison:
         **{name: array_from_data(data[name]) for name in SIMILARITIES})
 
 
-def image_set_data(folder: RunFolder, images: ImageSet) -> dict:
-    digest = hashlib.sha256(repr(images.images.shape).encode() + images.images.tobytes()).hexdigest()[:16]
+def image_set_data(folder: RunFolder, images: ImageSet, quality: int) -> dict:
+    content = repr((images.images.shape, quality)).encode() + images.images.tobytes()
+    digest = hashlib.sha256(content).hexdigest()[:16]
     path = folder.images / f"{digest}.webp"
     if not path.exists():
-        save_sheet(path, images.images)
+        save_sheet(path, images.images, quality)
     return {"prompt": images.prompt, "numbers": [int(n) for n in images.numbers], "sheet": path.name,
             "shape": list(images.images.shape), "found": array_data(images.found), "boxes": array_data(images.boxes),
             "probabilities": {name: array_data(p) for name, p in images.probabilities.items()}}
@@ -85,8 +90,11 @@ def image_set_from_data(folder: RunFolder, data: dict) -> ImageSet:
 
 
 def array_data(array: np.ndarray) -> dict:
-    """An array as JSON: Python writes floats so that they read back exactly, but for NaN and infinity: null, then NaN."""
-    return {"dtype": array.dtype.name, "shape": list(array.shape), "values": array.ravel().tolist()}
+    """An array as JSON: floats in as few digits as read back exactly, but for NaN and infinity: null, then NaN."""
+    values = array.ravel()
+    if array.dtype.kind == "f":
+        values = values.astype(str).astype(float)  # float32's .1 as .1, not .10000000149
+    return {"dtype": array.dtype.name, "shape": list(array.shape), "values": values.tolist()}
 
 
 def array_from_data(data: dict) -> np.ndarray:

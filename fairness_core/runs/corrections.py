@@ -54,7 +54,7 @@ def corrected(comparisons: Sequence[PromptComparison], corrections: Sequence[Cor
 
 
 def corrected_images(images: ImageSet, one: Correction) -> ImageSet:
-    if one.number not in images.numbers:
+    if one.number not in images.numbers[:images.shown]:
         raise CorrectionError(f"There is no picture no. {one.number}: choose one that is shown.")
     place = images.numbers.index(one.number)
     if not one.attribute:

@@ -8,19 +8,19 @@ from typing import BinaryIO
 
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.runs.folder import RunError, RunFolder
-from fairness_core.runs.sheets import load_sheet, save_sheet
+from fairness_core.runs.sheets import WEBP_QUALITY, load_sheet, save_sheet
 from fairness_core.strict_json import to_json, with_nan
 
 EVENT_TYPES = {kind.__name__: kind for kind in (Started, StepDone, FilmStrip, Saved, Finished)}
 
 
-def append_event(folder: RunFolder, event: Event) -> None:
-    """Adds one line to events.jsonl and flushes it; a film strip's images go to film/ first.
+def append_event(folder: RunFolder, event: Event, film_quality: int = WEBP_QUALITY) -> None:
+    """Adds one line to events.jsonl and flushes it; a film strip's images go to film/ first, as webp of `film_quality`.
 
     An unterminated last line, left by a killed process, is cut off. Raises OSError when the disk refuses.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
-    data = {"type": type(event).__name__, **event_data(folder, event)}
+    data = {"type": type(event).__name__, **event_data(folder, event, film_quality)}
     line = to_json(data) + "\n"
     with folder.events.open("ab+") as file:
         cut_unterminated_line(file)
@@ -61,12 +61,12 @@ def cut_unterminated_line(file: BinaryIO) -> None:
             file.truncate(whole)
 
 
-def event_data(folder: RunFolder, event: Event) -> dict:
+def event_data(folder: RunFolder, event: Event, film_quality: int) -> dict:
     """An event as JSON-ready data; paths inside the folder are kept relative, so that a run can move."""
     if isinstance(event, FilmStrip):
         name = f"{event.step:06d}.webp"
         folder.film.mkdir(parents=True, exist_ok=True)
-        save_sheet(folder.film / name, event.images)
+        save_sheet(folder.film / name, event.images, film_quality)
         return {"step": event.step, "prompt": event.prompt, "sheet": name, "shape": list(event.images.shape)}
     data = asdict(event)
     if isinstance(event, Saved | Finished):

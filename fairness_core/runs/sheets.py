@@ -13,8 +13,11 @@ from fairness_core.runs.folder import RunError
 WEBP_QUALITY, WEBP_LARGEST_SIDE = 90, 16383
 
 
-def save_sheet(path: Path, images: np.ndarray) -> None:
-    """Images uint8 [n, h, w, 3] as one lossy webp, about as many columns as rows. Raises RunError, OSError."""
+def save_sheet(path: Path, images: np.ndarray, quality: int = WEBP_QUALITY) -> None:
+    """Images uint8 [n, h, w, 3] as one lossy webp, about as many columns as rows. Raises RunError, OSError.
+
+    quality: webp's, 0 to 100.
+    """
     from diffusers.utils import make_image_grid  # slow to load, and who only reads runs need not wait for it
 
     n, height, width, _ = images.shape
@@ -25,7 +28,7 @@ def save_sheet(path: Path, images: np.ndarray) -> None:
         raise RunError(f"{n} images of {width} x {height} are too many for one sheet: save fewer images a prompt.")
     blank = np.zeros((rows * columns - n, height, width, 3), np.uint8)
     picture = make_image_grid([Image.fromarray(image) for image in (*images, *blank)], rows, columns)
-    write_atomically(path, lambda part: picture.save(part, format="WEBP", quality=WEBP_QUALITY))
+    write_atomically(path, lambda part: picture.save(part, format="WEBP", quality=quality))
 
 
 def load_sheet(path: Path, shape: Sequence[int]) -> np.ndarray:

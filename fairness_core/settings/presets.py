@@ -37,8 +37,8 @@ class Preset:
 def load_preset(path: Path) -> Preset:
     """Reads one preset file. Raises ConfigError for an unknown setting, or a part that is missing or unknown.
 
-    `concepts: {file: ..., groups: [...]}` puts the prompts of groups of a file of assets/prompts before the config's;
-    `kept`, written alike, does so with its kept prompts.
+    `concepts: {file: ..., groups: [...]}`, or a list of such, puts the prompts of groups of files of assets/prompts before
+    the config's; `kept`, written alike, does so with its kept prompts.
     """
     data = read_yaml(path) or {}
     if not isinstance(data, dict):
@@ -56,7 +56,8 @@ def load_preset(path: Path) -> Preset:
     config = from_plain(data["config"])
     for part, setting in (("concepts", "prompts"), ("kept", "kept_prompts")):
         if part in data:
-            listed = prompts_of_file(f"{path.name}, {part}", data[part])
+            files = data[part] if isinstance(data[part], list) else [data[part]]
+            listed = tuple(prompt for file in files for prompt in prompts_of_file(f"{path.name}, {part}", file))
             config = replace(config, **{setting: listed + getattr(config, setting)})
     return Preset(path.stem, data["label"], data["description"], kind, seconds, config, data.get("budget_seconds"))
 

@@ -4,7 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 from helpers.fakes import tiny_model
+from safetensors.torch import load_file
 
 from benchmarks import preset as command
 from fairness_core.runs import RunFolder, load_comparisons, read_about
@@ -47,8 +49,14 @@ def test_every_preset_is_measured_on_all_and_on_each_kind_of_held_out_concept(fe
 
 
 def test_each_run_is_recorded_in_a_folder_of_its_own(few, monkeypatch, capsys, tmp_path):
-    run(monkeypatch, capsys, "mini-short", "mini-race", "--images", "2", "--record", str(tmp_path))
+    monkeypatch.setattr(command, "RECORDED_PICTURES", 1)
+    records = run(monkeypatch, capsys, "mini-short", "mini-race", "--images", "2", "--record", str(tmp_path))
     for name in ("mini-short", "mini-race"):
         folder = RunFolder(tmp_path / name)
-        assert len(load_comparisons(folder)) == len(load_concepts().groups) and folder.adapter.is_file()
+        comparisons = load_comparisons(folder)
+        assert len(comparisons) == len(load_concepts().groups)
+        assert all((len(c.tuned.numbers), c.tuned.shown) == (2, 1) for c in comparisons)
+        assert {v.dtype for v in load_file(folder.adapter).values()} == {torch.float16}
+        size = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
+        assert {"recorded": name, "megabytes": round(size / 1e6, 2)} in records
         assert read_about(folder).recorded and not (folder.path / "checkpoint.safetensors").exists()

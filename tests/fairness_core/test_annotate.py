@@ -104,6 +104,12 @@ def test_a_set_has_one_shape_with_and_without_faces():
     assert np.array_equal(drawn[0], annotate(PICTURE, 4, True, BOX, PROBABILITIES, ["gender"]))
 
 
+def test_a_set_is_drawn_as_far_as_it_has_pictures():
+    images = ImageSet("p", (4, 5, 6), np.stack([PICTURE] * 2), np.ones(3, bool), np.tile(np.float32(BOX), (3, 1)),
+                      {name: np.stack([p] * 3) for name, p in PROBABILITIES.items()})
+    assert len(annotate_set(images, ["gender"])) == images.shown == 2
+
+
 def test_contact_sheet_places_images_row_by_row():
     tiles = [np.full((10, 8, 3), 10 * i, np.uint8) for i in range(5)]
     sheet = contact_sheet(tiles, columns=2, gap=4)

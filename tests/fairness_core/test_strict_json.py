@@ -14,6 +14,7 @@ def test_what_is_not_finite_is_null_and_comes_back_as_nan():
     data = {"a": [1.5, math.nan, (math.inf, "NaN")], "b": np.float32("nan"), "c": torch.tensor(-math.inf), "d": True}
     text = to_json(data)
     assert json.loads(text, parse_constant=pytest.fail) == {"a": [1.5, None, [None, "NaN"]], "b": None, "c": None, "d": True}
+    assert " " not in text
     back = with_nan(json.loads(text))
     assert math.isnan(back["a"][1]) and math.isnan(back["b"]) and back["d"] is True
 

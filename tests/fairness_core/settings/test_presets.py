@@ -69,6 +69,20 @@ def test_a_shipped_preset_can_be_used_as_it_is(path):
     preset.config.target()
 
 
+def test_concepts_may_come_of_several_files(tmp_path):
+    files = [{"file": "concepts.yaml", "groups": ["sports"]}, {"file": "wide.yaml", "groups": ["other occupations"]}]
+    prompts = load_preset(write(tmp_path, "p", PRESET | {"concepts": files})).config.prompts
+    assert prompts[0] == prompt_for(load_concepts().groups["sports"].train[0]) and prompt_for("welder") in prompts
+
+
+def test_no_occupation_of_the_wide_list_begins_like_a_word_that_is_held_out():
+    """Or what carries over would be measured on words that were finetuned on."""
+    begins = {word[:5] for concept in load_concepts().held_out for word in concept.split()}
+    wide = load_concepts(ASSETS / "prompts" / "wide.yaml").train
+    assert len(wide) > 200 and not [c for c in wide if begins & {word[:5] for word in c.split()}]
+    assert not set(wide) & set(load_concepts().train)
+
+
 def test_concepts_become_prompts_before_those_written_out(tmp_path):
     preset = load_preset(write(tmp_path, "p", PRESET | {"concepts": {"file": "concepts.yaml", "groups": ["sports"]}}))
     assert preset.config.prompts == (*map(prompt_for, load_concepts().groups["sports"].train), "a nurse")
