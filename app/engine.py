@@ -17,7 +17,8 @@ class Engine:
     find_model: the entry of a model outside the registry, by folder or hub id; None where visitors are strangers, who
     have no business with this machine's folders. adapter_notice: what people should know of an adapter's file before it
     is used with the model of that name, or "". prompt_length: what a prompt takes of what a model reads, or None where
-    that is not known before the model is loaded.
+    that is not known before the model is loaded. machine_speed: of this machine beside the one that presets were measured
+    on, or None where that tells nothing.
     """
 
     available_models: Callable[[], list]
@@ -29,11 +30,13 @@ class Engine:
     find_model: Callable[[str], Any] | None = None
     adapter_notice: Callable[[str, Path], str] = lambda model, adapter: ""
     prompt_length: Callable[[str, str, int], PromptLength | None] = lambda model, prompt, reserved: None
+    machine_speed: Callable[[], float | None] = lambda: 1.0
 
 
 def fairness_engine() -> Engine:
     """The real one. Models, training and evaluation are imported with the first job: the page need not wait for them."""
     from fairness_core.evaluation import originals
+    from fairness_core.hardware import speed
     from fairness_core.models import registry, tokenizers
     from fairness_core.settings import presets
 
@@ -67,4 +70,4 @@ def fairness_engine() -> Engine:
         return files.adapter_notice(adapter, registry.entry_for(model))
 
     return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for,
-                  adapter_notice, tokenizers.prompt_length)
+                  adapter_notice, tokenizers.prompt_length, speed.machine_speed)

@@ -21,7 +21,8 @@ OPEN_CLIP_G = dict(hidden_size=1280, intermediate_size=5120, num_attention_heads
 
 @dataclass(frozen=True)
 class Architecture:
-    """The settings of a model's networks, as their config.json gives them. scaling: of the latents."""
+    """The settings of a model's networks, as their config.json gives them. scaling: of the latents;
+    decoder: the autoencoder's channels."""
 
     label: str
     unet: dict
@@ -29,6 +30,7 @@ class Architecture:
     text_encoder_2: dict | None = None
     prediction: str = "epsilon"
     scaling: float = 0.18215
+    decoder: tuple[int, ...] = (128, 256, 512, 512)
 
     @property
     def resolution(self) -> int:
@@ -51,14 +53,32 @@ ARCHITECTURES = {
 
 
 def build(make: Callable[[], nn.Module], device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """A frozen network, made where it is to be, in the type it is to have."""
+    """A frozen network in the type it is to have, its random weights drawn where it is to be: on a GPU in no time."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        with device:
-            return make().eval().requires_grad_(False)
+        with torch.device("meta"):
+            network = make().eval().requires_grad_(False)
     finally:
         torch.set_default_dtype(before)
+    return network if device.type == "meta" else filled(network.to_empty(device=device))
+
+
+@torch.no_grad()
+def filled(network: nn.Module) -> nn.Module:
+    """Weights that keep the size of what goes through; scales of one, biases of zero. Raises ValueError for a buffer
+    that it does not know.
+    """
+    for name, values in network.named_parameters():
+        if values.ndim > 1:
+            values.normal_(std=values[0].numel() ** -0.5)
+        else:
+            values.fill_(0.0 if name.endswith("bias") else 1.0)
+    for name, values in network.named_buffers():
+        if not name.endswith("position_ids"):
+            raise ValueError(f"The buffer {name} is new: say here what it holds.")
+        values.copy_(torch.arange(values.numel(), device=values.device).view_as(values))
+    return network
 
 
 def unet(of: Architecture) -> UNet2DConditionModel:
@@ -75,7 +95,7 @@ def text_encoder_2(of: Architecture) -> CLIPTextModelWithProjection:
 
 def vae(of: Architecture) -> AutoencoderKL:
     return AutoencoderKL(
-        block_out_channels=(128, 256, 512, 512), layers_per_block=2, latent_channels=4, scaling_factor=of.scaling,
+        block_out_channels=of.decoder, layers_per_block=2, latent_channels=4, scaling_factor=of.scaling,
         sample_size=of.resolution, down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4)
 

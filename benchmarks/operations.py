@@ -9,13 +9,14 @@ operation. What takes time on a GPU is the launching and the waiting, not the ar
 import argparse
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fairness_core.hardware.waiting import ALLOWED
 from fairness_core.models.loading import load_model
 from fairness_core.report import markdown_table
 from fairness_core.settings.presets import FOLDER, load_preset
@@ -35,6 +36,17 @@ class Counts:
     operations: Counter = field(default_factory=Counter)
     reads: Counter = field(default_factory=Counter)
     copies: Counter = field(default_factory=Counter)
+    is_strict: bool = False
+
+    def read(self, name: str) -> None:
+        """Raises HostWait in a strict count, but where waiting is allowed."""
+        self.reads[name] += 1
+        if self.is_strict and not ALLOWED.get():
+            raise HostWait(f"{name} makes the host wait for the device: read it inside may_wait(), or not at all.")
+
+
+class HostWait(RuntimeError):
+    """The host would wait for a GPU outside the allowed places."""
 
 
 class Operations(TorchDispatchMode):
@@ -47,7 +59,7 @@ class Operations(TorchDispatchMode):
         self.counts.operations[name] += 1
         if name in READING or (name in ("index", "index_put", "index_put_") and any(
                 i is not None and i.dtype == torch.bool for i in arguments[1])):
-            self.counts.reads[name] += 1
+            self.counts.read(name)
         return function(*arguments, **(named or {}))
 
 
@@ -58,18 +70,23 @@ class Calls(TorchFunctionMode):
 
     def __torch_function__(self, function, types, arguments=(), named=None):
         if function in TO_HOST:
-            self.counts.reads[function.__name__] += 1
+            self.counts.read(function.__name__)
         elif function in FROM_HOST:
             self.counts.copies[function.__name__] += 1
         return function(*arguments, **(named or {}))
 
 
 @contextmanager
-def counted() -> Iterator[Counts]:
+def counted(is_strict: bool = False) -> Iterator[Counts]:
     """Counts what is done inside the block, backward passes included."""
-    counts = Counts()
+    counts = Counts(is_strict=is_strict)
     with Calls(counts), Operations(counts), torch.autograd.set_multithreading_enabled(False):
         yield counts
+
+
+def failing() -> AbstractContextManager[Counts]:
+    """Counts, and raises HostWait wherever the host would wait for a GPU outside hardware.waiting.may_wait()."""
+    return counted(is_strict=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

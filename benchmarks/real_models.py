@@ -10,13 +10,11 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 from transformers import CLIPTokenizer
 
 from benchmarks import architectures
@@ -27,7 +25,9 @@ from fairness_core.critics import Critics, load_critics
 from fairness_core.critics.encoders import ClipEncoder, PooledEncoder
 from fairness_core.critics.faces import Faces
 from fairness_core.critics.preprocess import Preprocess
-from fairness_core.hardware.memory import GIGABYTE, save_memory
+from fairness_core.hardware.memory import (CHOICES, GIGABYTE, RESERVE, Memory, Needs, choose_memory, free_gigabytes,
+                                           memory_words, save_memory)
+from fairness_core.hardware.needs import needs_of
 from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.loading import Model, entry_for, prepare_for_speed
 from fairness_core.report import markdown_table
@@ -40,7 +40,6 @@ NO_GPU = ("This machine has no GPU: nothing was measured. Run it where there is 
           "and the backward pass take.")
 PROMPT = "a nurse's face"
 VIEW = Preprocess((224, 224), None, (0.5,) * 3, (0.5,) * 3)
-RESERVE = 1.2  # of what is computed: CUDA's own part, the networks' outputs in float32, and gaps between blocks
 
 
 class MiddleFace:
@@ -78,18 +77,24 @@ def main(arguments: list[str] | None = None) -> None:
 
 # ---------------------------------------------------------------- measured
 
-def random_model(name: str, device: torch.device) -> Model:
-    """The registry's model with random weights, and CLIP ViT-H/14 and DINOv2 ViT-B/14 as critics, random, too."""
-    of, entry, precision = ARCHITECTURES[name], entry_for(name), fast_precision(device)
+def random_model(name: str, device: torch.device, of: Architecture | None = None,
+                 critics: Critics | None = None) -> Model:
+    """The registry's model with random weights, as memory allows; unless given, of full size, with CLIP ViT-H/14 and
+    DINOv2 ViT-B/14 as critics, random, too.
+    """
+    of, entry, precision = of or ARCHITECTURES[name], entry_for(name), fast_precision(device)
+    free_gb = free_gigabytes(device)
+    memory = choose_memory(free_gb, plan(of)) if free_gb else Memory()
     tokenizer = CLIPTokenizer.from_pretrained(ASSETS / "mini" / "tokenizer", model_max_length=77)
     unet = build(lambda: architectures.unet(of), device, precision)
     vae = build(lambda: architectures.vae(of), device, torch.float32)
     encoder = build(lambda: architectures.text_encoder(of), device, precision)
     second = build(lambda: architectures.text_encoder_2(of), device, precision) if of.text_encoder_2 else None
     prepare_for_speed(unet, vae, device)
-    save_memory(unet, vae, entry.memory)
-    return Model(entry, tokenizer, encoder, unet, vae, architectures.scheduler(of), random_critics(device), device,
-                 precision, tokenizer if second else None, second, True, entry.memory)
+    save_memory(unet, vae, memory)
+    return Model(entry, tokenizer, encoder, unet, vae, architectures.scheduler(of), critics or random_critics(device),
+                 device, precision, tokenizer if second else None, second, True, memory,
+                 memory_words(memory, free_gb) if free_gb else "")
 
 
 def random_critics(device: torch.device) -> Critics:
@@ -128,106 +133,27 @@ def as_table(measured: dict[str, dict], images: int, sampling_steps: int) -> str
 
 # ---------------------------------------------------------------- computed
 
-@dataclass(frozen=True)
-class Plan:
-    """GB. unet: what one image's guided prediction keeps for its backward pass; decoder: what one image's keeps, in
-    float32; critics: weights of CLIP ViT-H/14 and DINOv2 ViT-B/14, and what two images keep in them.
-    """
-
-    weights: float
-    critics: float
-    unet: float
-    decoder: float
-    judging: float
-
-    @property
-    def compare(self) -> float:
-        """The largest maps of a decoder of one image are about a fifth of what it keeps for a backward pass."""
-        return RESERVE * (self.weights + self.critics + self.decoder / 5)
-
-    def finetune(self, images_at_once: int) -> float:
-        return RESERVE * (self.weights + self.critics + max(images_at_once * self.unet, self.decoder + self.judging))
-
-
-def plan(of: Architecture) -> Plan:
+def plan(of: Architecture) -> Needs:
     """Everything on the meta device: shapes without numbers."""
     meta, half = torch.device("meta"), torch.bfloat16
-    unet, vae = (build(lambda: make(of), meta, dtype) for make, dtype in
-                 ((architectures.unet, half), (architectures.vae, torch.float32)))
     encoders = [build(lambda: architectures.text_encoder(of), meta, half)]
     if of.text_encoder_2:
         encoders.append(build(lambda: architectures.text_encoder_2(of), meta, half))
     critics = [build(make, meta, torch.float32) for make in (architectures.clip_huge, architectures.dino_base)]
-    side = of.unet["sample_size"]
-    added = {"added_cond_kwargs": {"text_embeds": torch.zeros(2, 1280, device=meta, dtype=half),
-                                   "time_ids": torch.zeros(2, 6, device=meta, dtype=half)}} if of.text_encoder_2 else {}
-
-    def predict() -> Tensor:
-        prompts = torch.zeros(2, 77, of.unet["cross_attention_dim"], device=meta, dtype=half, requires_grad=True)
-        latents = torch.zeros(2, 4, side, side, device=meta, dtype=half)
-        return unet(latents, torch.zeros((), device=meta), prompts, **added).sample
-
-    def look(network: nn.Module) -> Callable[[], Tensor]:
-        pixels = torch.zeros(2, 3, 224, 224, device=meta, requires_grad=True)
-        return lambda: network(pixels).last_hidden_state
-
-    def decode() -> Tensor:
-        return vae.decode(torch.zeros(1, 4, side, side, device=meta, requires_grad=True)).sample
-
-    clip, dino = critics
-    return Plan(sum(map(weight, (unet, vae, *encoders))), sum(map(weight, critics)), kept(predict, unet),
-                kept(decode, vae), kept(look(clip.vision_model), clip) + kept(look(dino), dino))
+    unet, vae = build(lambda: architectures.unet(of), meta, half), build(lambda: architectures.vae(of), meta, torch.float32)
+    return needs_of(unet, vae, encoders, critics, of.unet["sample_size"], half)
 
 
-def weight(network: nn.Module) -> float:
-    return sum(p.numel() * p.itemsize for p in network.parameters()) / GIGABYTE
-
-
-def place(tensor: Tensor) -> int:
-    """Tells storages apart: a linear layer keeps a turned view of its weights."""
-    return tensor.untyped_storage()._cdata
-
-
-class Attention(torch.autograd.Function):
-    """What fused attention keeps: its inputs and its result, not the weights between every two places."""
-
-    @staticmethod
-    def forward(context, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        result = query.new_empty(*query.shape[:-1], value.shape[-1])
-        context.save_for_backward(query, key, value, result)
-        return result
-
-
-def kept(forward: Callable[[], Tensor], network: nn.Module) -> float:
-    """GB that autograd keeps for the backward pass, the network's weights left out; every storage once."""
-    weights = {place(p) for p in network.parameters()}
-    storages: dict[int, Tensor] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        if place(tensor) not in weights:
-            storages[place(tensor)] = tensor
-        return tensor
-
-    own = F.scaled_dot_product_attention
-    F.scaled_dot_product_attention = lambda query, key, value, **options: Attention.apply(query, key, value)
-    try:
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            forward()
-    finally:
-        F.scaled_dot_product_attention = own
-    return sum(tensor.untyped_storage().nbytes() for tensor in storages.values()) / GIGABYTE
-
-
-def as_plan(plans: dict[str, Plan]) -> str:
+def as_plan(plans: dict[str, Needs]) -> str:
     rows = [[ARCHITECTURES[name].label, str(ARCHITECTURES[name].resolution), *(f"{v:.1f}" for v in asdict(p).values()),
-             f"{p.compare:.0f}", f"{p.finetune(entry_for(name).memory.images_at_once):.0f}"]
+             f"{p.compare:.0f}", f"{p.finetune(CHOICES[-1]):.0f}", f"{p.finetune(CHOICES[0]):.0f}"]
             for name, p in plans.items()]
     head = ["GB, computed", "pixels", "weights", "critics", "U-Net, an image", "decoder, an image", "critics' backward",
-            "to compare", "to finetune"]
+            "to compare", "to finetune, at least", "to finetune, as fast as is"]
     return "\n".join([markdown_table(head, rows), "",
                       "Half-precision U-Net and text encoders, float32 decoder and critics "
-                      "(CLIP ViT-H/14, DINOv2 ViT-B/14), decoder by single images, U-Net by as many as "
-                      "assets/models.yaml says and without gradient checkpointing (with it, less); "
+                      "(CLIP ViT-H/14, DINOv2 ViT-B/14), decoder by single images; at least: U-Net by "
+                      "single images with gradient checkpointing, critics waiting on the CPU; as fast as is: by 16; "
                       f"{RESERVE:g} times what is computed from the architectures. Not measured."])
 
 

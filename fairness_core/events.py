@@ -10,6 +10,7 @@ import numpy as np
 class Started:
     first_step: int  # 0, or the step a resumed run continues from
     total_steps: int
+    memory: str = ""  # how a GPU's memory is used, in words; empty on a CPU
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any
 from app.html.fragment import fragment
 from app.jobs import files as jobs
 from app.jobs.files import Failure, HistoryLine, JobView
+from app.jobs.pace import Pace
 from app.jobs.time_left import seconds_left
 from app.targets.sliders import target_words
 from app.text import duration, friendly_time
@@ -23,11 +24,16 @@ STATE_WORDS = {
 
 # ---------------------------------------------------------------- words
 
-def takes(preset: Any, steps: int) -> str:
-    """What a preset does and how long it takes; None is the settings of a file or link."""
-    each = preset.seconds_per_step if preset else None
-    time = (f"about {duration(each * steps)} of finetuning ({steps} steps of {each:.1f} s)" if each else
+def takes(preset: Any, steps: int, pace: Pace = Pace(None), usual: int = 0) -> str:
+    """What a preset does and how long it takes at this machine's pace; None is the settings of a file or link.
+
+    usual: its steps on a machine that is not too slow for them.
+    """
+    each, known = pace.seconds, "as measured here" if pace.is_measured else "estimated for this machine"
+    time = (f"about {duration(each * steps)} of finetuning ({steps} steps of {each:.1f} s, {known})" if each else
             f"{steps} steps; how long is told after the first")
+    if steps < usual:
+        time += f". These are fewer than the usual {usual}, for this machine is slow: it will learn less; more can be added"
     return fragment("estimate", what=preset.description if preset else "Settings of your own.", time=time)
 
 

@@ -30,7 +30,7 @@ def log_tail(folder: runs.RunFolder) -> str:
 def describe(event: Event) -> str:
     match event:
         case Started():
-            return f"finetune from step {event.first_step} to {event.total_steps}"
+            return f"finetune from step {event.first_step} to {event.total_steps}. {event.memory}".removesuffix(". ")
         case StepDone():
             result = event.skipped or f"loss {event.losses.get('total', float('nan')):.3f}"
             return f"step {event.step}: {event.prompt!r}, {event.faces_found}/{event.images} faces, {result}"

@@ -20,6 +20,7 @@ from app.jobs.files import (CANCELLED, INTERRUPTED, LOADING, RUNNING, HistoryLin
                             now, save_state)
 from app.jobs.lengths import check_request
 from app.jobs.log import write_log
+from app.jobs.pace import Paces
 from app.jobs.store import JobStore
 from app.jobs.visitors import Visitors
 from app.jobs.work import Work, adapter_of
@@ -45,7 +46,8 @@ class JobRunner:
         self.engine = replace(engine, find_model=None) if self.visitors.limits else engine
         self.store = JobStore(runs_root, recorded_root)
         self.closing = threading.Event()
-        self.work = Work(self.engine, runs_root, self.view, self.visitors.note, self.closing)
+        self.paces = Paces(runs_root / "paces.json", engine.machine_speed)
+        self.work = Work(self.engine, runs_root, self.view, self.visitors.note, self.closing, self.paces)
         self.acting = threading.Lock()
         self.changed = threading.Condition()
         self.queue: deque[Job] = deque()

@@ -14,8 +14,9 @@ from app.jobs.files import (ADAPTER, COMPARING, FAILED, FINETUNE, FINETUNING, FI
                             Job, JobError, JobView, save_state, tell_about)
 from app.jobs.lab import LAB, run_lab
 from app.jobs.log import describe, explain, write_log
+from app.jobs.pace import Paces
 from fairness_core import runs
-from fairness_core.events import Finished, Saved
+from fairness_core.events import Finished, Saved, StepDone
 from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import load_corrections, save_corrections
 
@@ -24,12 +25,13 @@ class Work:
     """Does jobs one after the other. view: any job's view by its id; the model is kept from job to job.
 
     note: told the id of every checkpoint that is kept, in the context of who asked for it. closing: set when the server
-    is closed, which ends whatever is at work.
+    is closed, which ends whatever is at work. paces: remember how long a step took.
     """
 
     def __init__(self, engine: Engine, runs_root: Path, view: Callable[[str], JobView], note: Callable[[str], None],
-                 closing: threading.Event):
+                 closing: threading.Event, paces: Paces):
         self.engine, self.runs_root, self.view, self.note, self.closing = engine, runs_root, view, note, closing
+        self.paces = paces
         self.model: tuple[str, Any] | None = None
 
     def attempt(self, job: Job) -> str:
@@ -76,15 +78,18 @@ class Work:
 
     def train(self, job: Job, model: Any) -> bool:
         """Records every event. Returns whether it was stopped before its last step."""
-        stopped = False
+        stopped, steps = False, []
         for event in self.engine.finetune(model, job.request.config, job.folder.path, should_stop=self.should_stop(job),
                                           resume=job.resume, should_save=lambda: bool(job.keep)):
             runs.append_event(job.folder, event)
             job.events.append(event)
+            if isinstance(event, StepDone):
+                steps.append(event)
             if isinstance(event, Saved | Finished):
                 self.keep_asked(job, event.step)
             write_log(job, describe(event))
             stopped = isinstance(event, Finished) and event.reason == STOPPED
+        self.paces.remember(job.request.config, steps)
         return stopped
 
     def compare(self, job: Job, model: Any) -> None:

@@ -3,11 +3,13 @@
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
 from app.html import render
 from app.jobs.files import Failure, JobError, JobView
+from app.jobs.pace import Pace, steps_within
 from app.jobs.runner import JobRunner
 from app.page import Page, Piece, Updates, Values
 from fairness_core.errors import UserError, words_for
@@ -46,7 +48,27 @@ class Desk:
     @cached_property
     def presets(self) -> dict:
         """How long to finetune toward the visitor's own target, by name."""
+        return {name: self.within_budget(p) for name, p in self.lengths.items()}
+
+    @cached_property
+    def lengths(self) -> dict:
+        """The same with as many steps as on a fast machine."""
         return {p.name: p for p in self.runner.engine.load_presets() if p.kind == "length"}
+
+    def within_budget(self, preset: Any) -> Any:
+        """With fewer steps where this machine is too slow for all of them."""
+        steps = steps_within(preset.config.steps, self.pace(preset), preset.budget_seconds)
+        return replace(preset, config=replace(preset.config, steps=steps))
+
+    def pace(self, preset: Any) -> Pace:
+        return self.runner.paces.of(preset.config, preset.seconds_per_step)
+
+    def takes(self, preset: Any, steps: int) -> str:
+        """What a preset does, and how long so many of its steps take here; None is the settings of a file or link."""
+        if preset is None:
+            return render.takes(None, steps)
+        usual = self.lengths.get(preset.name, preset).config.steps
+        return render.takes(preset, steps, self.pace(preset), usual if steps == preset.config.steps else steps)
 
     def length(self, values: Values) -> Any:
         """The chosen length; the first where settings of another origin are on the page."""

@@ -5,7 +5,6 @@ from typing import Any
 import gradio as gr
 
 from app import words
-from app.html import render
 from app.jobs.files import JobView
 from app.page import Page, Piece, Updates, Values, title
 from app.requests import settings
@@ -32,7 +31,7 @@ class FinetuneRoom:
             with gr.Column(scale=3, min_width=300):
                 page["length"] = gr.Radio([(p.label, p.name) for p in presets], value=presets[0].name, label="Length",
                                           info=words.LENGTH, elem_id="length")
-                page["estimate"] = gr.HTML(render.takes(presets[0], presets[0].config.steps))
+                page["estimate"] = gr.HTML(self.desk.takes(presets[0], presets[0].config.steps))
             with gr.Column(scale=2, min_width=240):
                 with gr.Row():
                     page["start"] = gr.Button("Start", variant="primary", elem_id="start", min_width=90)
@@ -72,13 +71,13 @@ class FinetuneRoom:
         preset = self.desk.presets[values["length"]]
         return settings.advanced_values(preset.config) | {
             "filled_for": preset.name, "loaded": "", "loaded_note": "", "experiment": None,
-            "estimate": render.takes(preset, preset.config.steps)}
+            "estimate": self.desk.takes(preset, preset.config.steps)}
 
     def steps_changed(self, values: Values) -> Updates:
         """The time follows; settings of a file have none that was measured."""
         length = None if values["loaded"] else self.desk.length(values)
         preset = self.desk.experiments.get(values["experiment"], length)
-        return {"estimate": render.takes(preset, int(values["steps"] or 1))}
+        return {"estimate": self.desk.takes(preset, int(values["steps"] or 1))}
 
     def start(self, values: Values) -> Updates:
         return self.desk.submitting(values, lambda: self.desk.runner.submit(

@@ -6,7 +6,7 @@ import gradio as gr
 
 from app import words
 from app.html.fragment import fragment, note
-from app.html.render import banner, takes
+from app.html.render import banner
 from app.jobs.files import Failure, JobView
 from app.page import QUIET, Page, Piece, Updates, Values
 from app.requests import settings
@@ -89,7 +89,7 @@ class SettingsRoom:
             shown = self.shown(preset.config, preset.label)
         except UserError as error:
             return refused(str(error))
-        return shown | {"experiment": preset.name, "estimate": takes(preset, preset.config.steps)}
+        return shown | {"experiment": preset.name, "estimate": self.desk.takes(preset, preset.config.steps)}
 
     def from_link(self, token: str) -> Updates:
         """Settings in the address of a page that opens; none without a token."""
@@ -101,7 +101,7 @@ class SettingsRoom:
     def shown(self, config: FinetuneConfig, source: str) -> Updates:
         """The page as `config` has it. Raises UserError when this page or machine cannot."""
         loaded = fragment("loaded_note", source=source, steps=config.steps)
-        own = {"length": None, "filled_for": "", "experiment": None, "estimate": takes(None, config.steps)}
+        own = {"length": None, "filled_for": "", "experiment": None, "estimate": self.desk.takes(None, config.steps)}
         return page_values(config, self.desk.runner.engine) | own | {"loaded_note": loaded, "banner": ""}
 
 

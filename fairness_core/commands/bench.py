@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from fairness_core.about import machine
-from fairness_core.commands.common import DONE, chosen_memory, load_settings
+from fairness_core.commands.common import DONE, load_settings, loaded
 from fairness_core.evaluation.compare import paint
 from fairness_core.events import StepDone
-from fairness_core.models.loading import Model, load_model
+from fairness_core.models.loading import Model
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.training.finetune import finetune
 
 
 def run(options: Namespace) -> int:
     config = load_settings(options.config, options.set)
-    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    model = loaded(config.model, options.memory)
     first, *others = timed_steps(model, replace(config, steps=options.steps + 1))
     usual = statistics.median(step.seconds - step.original_seconds for step in others)
     images = config.images_per_prompt * config.prompts_per_step

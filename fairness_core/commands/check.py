@@ -4,11 +4,10 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from fairness_core.commands.common import DONE, INTERRUPTED, chosen_memory, ready_folder, stoppable
+from fairness_core.commands.common import DONE, INTERRUPTED, loaded, ready_folder, stoppable
 from fairness_core.commands.evaluate import measure, what_to_measure
 from fairness_core.files import write_atomically
 from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
-from fairness_core.models.loading import load_model
 from fairness_core.report import markdown_table
 from fairness_core.report.table import figure_text
 from fairness_core.strict_json import to_json
@@ -21,7 +20,7 @@ def run(options: Namespace) -> int:
     panel = load_panel()
     if options.out:
         ready_folder(options.out.parent)
-    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    model = loaded(config.model, options.memory)
     with stoppable("after this prompt; what was measured is kept.") as should_stop:
         comparisons = measure(model, config, [entry.prompt for entry in panel], options, adapter, should_stop)
         stopped = should_stop()

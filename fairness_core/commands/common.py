@@ -9,8 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from fairness_core.adapters.files import adapter_notice
-from fairness_core.hardware.memory import Memory, changed_memory
-from fairness_core.models.loading import ModelEntry, entry_for
+from fairness_core.models.loading import Model, ModelEntry, load_model
 from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, to_plain
 from fairness_core.settings.presets import load_preset
 from fairness_core.settings.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
@@ -46,9 +45,12 @@ def changed(config: FinetuneConfig, changes: Sequence[str]) -> FinetuneConfig:
     return from_plain(plain)
 
 
-def chosen_memory(model: str, changes: Sequence[str]) -> Memory | None:
-    """The model's memory options with changes; None without any. Raises ConfigError, or ModelError for the model."""
-    return changed_memory(entry_for(model).memory, changes) if changes else None
+def loaded(name: str, memory_changes: Sequence[str]) -> Model:
+    """The model; how a GPU's memory is used is said on standard error. Raises ConfigError, or ModelError for the model."""
+    model = load_model(name, memory_changes=memory_changes)
+    if model.memory_told:
+        print(model.memory_told, file=sys.stderr, flush=True)
+    return model
 
 
 def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 
 from fairness_core.about import About, machine
-from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, chosen_prompts, load_settings,
+from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_prompts, load_settings, loaded,
                                            ready_folder, stoppable, tell_of_adapter)
 from fairness_core.evaluation.compare import compare
-from fairness_core.models.loading import Model, load_model
+from fairness_core.models.loading import Model
 from fairness_core.models.tokenizers import check_prompts
 from fairness_core.report import markdown_table, metrics_table
 from fairness_core.report.record import verdicts
@@ -27,7 +27,7 @@ def run(options: Namespace) -> int:
     scales = list(dict.fromkeys(options.guidance or [config.guidance_scale]))
     main = own_scale(options, config, scales)
     ready_folder(options.out)
-    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    model = loaded(config.model, options.memory)
     tell_of_adapter(adapter, model.entry)
     folder = RunFolder(options.out)
     with stoppable("after this prompt; what was measured is kept.") as should_stop:

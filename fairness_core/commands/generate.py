@@ -6,10 +6,9 @@ from argparse import Namespace
 from PIL import Image
 
 from fairness_core.annotate import contact_sheet
-from fairness_core.commands.common import (DONE, INTERRUPTED, chosen_memory, load_settings, ready_folder, stoppable,
+from fairness_core.commands.common import (DONE, INTERRUPTED, load_settings, loaded, ready_folder, stoppable,
                                            tell_of_adapter)
 from fairness_core.evaluation.compare import generate
-from fairness_core.models.loading import load_model
 from fairness_core.models.tokenizers import check_prompts
 from fairness_core.settings.prompts import parse_prompts
 
@@ -21,7 +20,7 @@ def run(options: Namespace) -> int:
     prompts = list(dict.fromkeys(prompt for text in options.prompt for prompt in parse_prompts(text) or [""]))
     check_prompts(config.model, prompts)
     ready_folder(options.out)
-    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    model = loaded(config.model, options.memory)
     tell_of_adapter(options.adapter, model.entry)
     with stoppable("after this prompt; what was painted is kept.") as should_stop:
         painted = generate(model, prompts, range(options.images), config.seed, options.adapter, options.strength,

@@ -76,7 +76,7 @@ def add_config(parser: argparse.ArgumentParser, required: bool) -> None:
     parser.add_argument("--set", type=typed_text, nargs="+", default=[], metavar="NAME=VALUE",
                         help="settings to change: learning_rate=0.001 losses.face=0.1")
     parser.add_argument("--memory", nargs="+", default=[], metavar="NAME=VALUE",
-                        help="where GPU memory is short: images_at_once=1 gradient_checkpointing=true "
+                        help="other than what free GPU memory decides: images_at_once=1 gradient_checkpointing=true "
                              "critics_on_cpu=true attention_slicing=true vae_tiling=true")
 
 

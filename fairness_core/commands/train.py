@@ -4,11 +4,9 @@ from argparse import Namespace
 from datetime import datetime
 
 from fairness_core.about import About, machine
-from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_memory, load_settings, ready_folder,
-                                           stoppable)
+from fairness_core.commands.common import DONE, INTERRUPTED, changed, load_settings, loaded, ready_folder, stoppable
 from fairness_core.events import Event, Finished, Saved, Started, StepDone
 from fairness_core.hardware.processes import current_share
-from fairness_core.models.loading import load_model
 from fairness_core.models.tokenizers import check_prompts
 from fairness_core.runs import RunError, RunFolder, append_event, read_config, read_events, save_about
 from fairness_core.settings.config import ConfigError, FinetuneConfig
@@ -20,7 +18,7 @@ def run(options: Namespace) -> int:
     config = settings(options, folder)
     check_prompts(config.model, (*config.prompts, *config.kept_prompts), config.reserved_places)
     ready_folder(options.out)
-    model = load_model(config.model, memory=chosen_memory(config.model, options.memory))
+    model = loaded(config.model, options.memory)
     with stoppable("after this step; what was learned is kept.") as should_stop:
         for event in finetune(model, config, folder.path, should_stop=should_stop, resume=options.resume):
             append_event(folder, event)

@@ -12,6 +12,8 @@ from facenet_pytorch import MTCNN
 from torch import Tensor
 from torch.nn import functional as F
 
+from fairness_core.hardware.waiting import may_wait, to_device
+
 CELL, STRIDE = 12, 2  # pixels: what one place of the first network sees, and how far apart they are
 MOST = (64, 128, 64, 24)  # candidates an image: of one scale, of all scales, for the second network, for the third
 OVERLAP_OF_SCALE, OVERLAP = 0.5, 0.7  # of two candidates that share more, the better one stays
@@ -39,7 +41,8 @@ class Candidates:
     def for_a_network(self, most: int) -> "Candidates":
         """The same, for a network to look at: on a CPU, where asking makes nobody wait, no more than there are."""
         if self.scores.device.type == "cpu":
-            most = min(most, max(1, int((self.scores > NONE).sum(1).max())))
+            with may_wait():
+                most = min(most, max(1, int((self.scores > NONE).sum(1).max())))
         return self.best(most)
 
     def apart(self, limit: float, of_smaller: bool = False) -> "Candidates":
@@ -128,7 +131,7 @@ def cells_of(rows: int, columns: int, scale: float, device: torch.device) -> Ten
     """What each place of the first network sees, [1, rows * columns, 4] in pixels of the image."""
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
     corner = STRIDE * torch.stack([x, y], -1).view(1, -1, 2).float()
-    return torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], -1).to(device)
+    return to_device(torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], -1), device)
 
 
 def squared(boxes: Tensor) -> Tensor:

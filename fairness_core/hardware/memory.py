@@ -1,7 +1,7 @@
 """GPU memory: what this machine has, what a model needs, and what can be done where it is short."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated
 
 import torch
@@ -11,6 +11,10 @@ from torch import nn
 from fairness_core.settings.validation import ConfigError, Switch, Whole, parse_yaml, settings
 
 GIGABYTE = 1e9
+RESERVE = 1.2  # of what is computed: CUDA's own part, the networks' outputs in float32, and gaps between blocks
+CHECKPOINTED = 0.3  # at most this share of a graph is held at once with gradient checkpointing
+ALL_AT_ONCE = 28  # (step, image) pairs of a backward pass that nothing limits
+LITTLE = 0.25  # of the free memory: a model that takes no more is limited in nothing
 
 
 @settings
@@ -30,6 +34,51 @@ class Memory:
     critics_on_cpu: Switch = False
 
 
+@dataclass(frozen=True)
+class Needs:
+    """GB of GPU memory, computed (see hardware/needs.py). unet: what one image's guided prediction keeps for its backward
+    pass; decoder: what one image's keeps; critics: their weights; judging: what two images keep in them.
+    """
+
+    weights: float
+    critics: float
+    unet: float
+    decoder: float
+    judging: float
+
+    @property
+    def compare(self) -> float:
+        """The largest maps of a decoder of one image are about a fifth of what it keeps for a backward pass."""
+        return RESERVE * (self.weights + self.critics + self.decoder / 5)
+
+    def finetune(self, memory: Memory) -> float:
+        """The U-Net's backward pass comes after the decoder's. Critics that wait on the CPU are here while they judge."""
+        share = CHECKPOINTED if memory.gradient_checkpointing else 1.0
+        waiting = 0.0 if memory.critics_on_cpu else self.critics
+        return RESERVE * (self.weights + max(waiting + (memory.images_at_once or ALL_AT_ONCE) * share * self.unet,
+                                             self.critics + share * self.decoder + self.judging))
+
+
+CHOICES = (*(Memory(n) for n in (16, 8, 4)), *(Memory(n, gradient_checkpointing=True) for n in (4, 2, 1)),
+           Memory(1, gradient_checkpointing=True, critics_on_cpu=True))  # fastest first; the last takes the least
+
+
+def choose_memory(free_gb: float, needs: Needs) -> Memory:
+    """The fastest way to finetune in `free_gb` of GPU memory; the one that takes the least where none fits."""
+    if needs.finetune(Memory()) <= LITTLE * free_gb:
+        return Memory()
+    return next((memory for memory in CHOICES if needs.finetune(memory) <= free_gb), CHOICES[-1])
+
+
+def memory_words(memory: Memory, free_gb: float) -> str:
+    """One sentence on how GPU memory is used, for a log."""
+    images = f"at most {memory.images_at_once}" if memory.images_at_once else "as many as is fastest"
+    ways = {"gradient_checkpointing": "with gradient checkpointing", "attention_slicing": "attention by slices",
+            "vae_tiling": "the decoder by tiles", "critics_on_cpu": "critics wait on the CPU"}
+    used = [words for name, words in ways.items() if getattr(memory, name)] or ["without gradient checkpointing"]
+    return f"GPU memory: {free_gb:.0f} GB free; images at once: {images}; {', '.join(used)}."
+
+
 def changed_memory(memory: Memory, changes: Sequence[str]) -> Memory:
     """The options with changes such as "images_at_once=2" or "vae_tiling=true". Raises ConfigError for any other."""
     known = {f.name for f in fields(Memory)}
@@ -45,6 +94,11 @@ def gpu_gigabytes() -> float:
     if not torch.cuda.is_available():
         return 0.0
     return max(torch.cuda.get_device_properties(i).total_memory for i in range(torch.cuda.device_count())) / GIGABYTE
+
+
+def free_gigabytes(device: torch.device) -> float:
+    """What is free of that GPU's memory now, in GB; 0 on a CPU."""
+    return torch.cuda.mem_get_info(device)[0] / GIGABYTE if device.type == "cuda" else 0.0
 
 
 def too_little(needed_gb: float, here_gb: float) -> str:

@@ -1,6 +1,7 @@
 """Loads a Stable Diffusion and its critics into one bundle. The registry is assets/models.yaml."""
 
 import os
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
 from fairness_core.critics import Critics, load_critics
-from fairness_core.hardware.memory import Memory, keep_on_cpu, save_memory
+from fairness_core.hardware.memory import (Memory, changed_memory, choose_memory, free_gigabytes, keep_on_cpu,
+                                           memory_words, save_memory)
+from fairness_core.hardware.needs import needs_of
 from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.files import ModelError, checked_folder, left_out, variant_of
 from fairness_core.models.registry import ModelEntry, available_models, entry_for
@@ -30,7 +33,8 @@ class Model:
 
     precision: the autocast type of the networks' arithmetic; the scheduler and the losses stay in float32.
     text_encoder_2, tokenizer_2: SDXL's second ones; its unconditional embeddings are zeros when
-    force_zeros_for_empty_prompt, else those of the empty prompt. memory: how many images go together.
+    force_zeros_for_empty_prompt, else those of the empty prompt. memory: how many images go together;
+    memory_told: that in words, "" on a CPU.
     """
 
     entry: ModelEntry
@@ -46,6 +50,7 @@ class Model:
     text_encoder_2: nn.Module | None = None
     force_zeros_for_empty_prompt: bool = True
     memory: Memory = Memory()
+    memory_told: str = ""
 
     @property
     def name(self) -> str:
@@ -81,26 +86,31 @@ def latent_size(unet: nn.Module) -> int:
 
 
 def load_model(name: str, *, device: torch.device | None = None, precision: torch.dtype | None = None,
-               memory: Memory | None = None, critics: Critics | None = None) -> Model:
+               memory: Memory | None = None, memory_changes: Sequence[str] = (),
+               critics: Critics | None = None) -> Model:
     """Loads a Stable Diffusion, everything frozen and in eval mode, without asking any network.
 
     name: of the registry, or the folder or hub id of any diffusers Stable Diffusion (see `entry_for`).
-    precision: the machine's fast one unless given; torch.float32 for exact comparisons. memory: the entry's options
-    unless given. critics: those of the model's own folder or of FAIRNESS_CRITICS unless given.
+    precision: the machine's fast one unless given; torch.float32 for exact comparisons. memory: what suits the free GPU
+    memory unless given, the plain way on a CPU; memory_changes: on top of it, such as "images_at_once=2". critics: those
+    of the model's own folder or of FAIRNESS_CRITICS unless given.
     Raises ModelError in plain words for a model that is unknown, not downloaded, damaged, of another kind, too large
     for this machine, or whose scheduler no gradient can be adjusted for.
     """
     entry = entry_for(name)
     if entry.unavailable:
         raise ModelError(f"{entry.label} cannot be used here: {entry.unavailable}")
-    return load_entry(entry, device=device, precision=precision, memory=memory, critics=critics)
+    return load_entry(entry, device=device, precision=precision, memory=memory, memory_changes=memory_changes,
+                      critics=critics)
 
 
 def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precision: torch.dtype | None = None,
-               memory: Memory | None = None, critics: Critics | None = None) -> Model:
+               memory: Memory | None = None, memory_changes: Sequence[str] = (),
+               critics: Critics | None = None) -> Model:
     """The same for a row that need not be in the registry: its folder is below assets/, or anywhere if absolute."""
-    device, memory = device or own_device(), memory or entry.memory
-    precision = precision or fast_precision(device)
+    changed_memory(Memory(), memory_changes)  # a wrong one is refused before anything is read
+    device = device or own_device()
+    precision, free_gb = precision or fast_precision(device), free_gigabytes(device)
     folder = entry.path
     if folder is None:
         size = f" ({entry.download_gb:g} GB)" if entry.download_gb else ""
@@ -111,10 +121,14 @@ def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precisi
     check_unet(entry.label, pipeline.unet, pipeline.vae)
     scheduler = solver(entry, pipeline.scheduler)
     critics = critics or load_critics(critics_folder(entry), device)
+    encoders = [pipeline.text_encoder, getattr(pipeline, "text_encoder_2", None)]
+    if memory is None and free_gb:
+        memory = choose_memory(free_gb, needs_of(pipeline.unet, pipeline.vae, filter(None, encoders),
+                                                 networks_of(critics), latent_size(pipeline.unet), precision))
+    memory = changed_memory(memory or Memory(), memory_changes)
     if memory.critics_on_cpu:
         for network in networks_of(critics):
             keep_on_cpu(network, device)
-    encoders = [pipeline.text_encoder, getattr(pipeline, "text_encoder_2", None)]
     for part in (*encoders, pipeline.unet, pipeline.vae):
         if part is not None:
             part.to(device).eval().requires_grad_(False)
@@ -126,7 +140,8 @@ def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precisi
     save_memory(pipeline.unet, pipeline.vae, memory)
     return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler, critics,
                  device, precision, getattr(pipeline, "tokenizer_2", None), encoders[1],
-                 pipeline.config.get("force_zeros_for_empty_prompt", False), memory)
+                 pipeline.config.get("force_zeros_for_empty_prompt", False), memory,
+                 memory_words(memory, free_gb) if free_gb else "")
 
 
 def round_once(unet: nn.Module, precision: torch.dtype) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from fairness_core.hardware.memory import Memory, gpu_gigabytes, too_little
+from fairness_core.hardware.memory import gpu_gigabytes, too_little
 from fairness_core.models import files as model_files
 from fairness_core.models.files import Licence, ModelError
 from fairness_core.settings.attributes import ASSETS
@@ -22,7 +22,7 @@ class ModelEntry:
     folder: below assets/, or absolute; or repo: an id on the Hugging Face hub.
     licence: what it may be used for, to be shown before a download of download_gb. resolution: of the images, in
     pixels (0: not known before it is loaded). dtype: of its files; "float32" keeps the weights so on a GPU as well.
-    compare_gb, finetune_gb: GPU memory needed (0: none, or not known). memory: how to do with less.
+    compare_gb, finetune_gb: GPU memory needed (0: none, or not known), to finetune by the way that takes least.
     scheduler: the solver to use instead of the model's own. needs_download: its files are not here yet.
     cannot_finetune: in plain words, or empty.
     """
@@ -42,7 +42,6 @@ class ModelEntry:
     scheduler: str = ""
     compare_gb: float = 0.0
     finetune_gb: float = 0.0
-    memory: Memory = Memory()
     needs_download: bool = False
     cannot_finetune: str = ""
 
@@ -60,7 +59,7 @@ def available_models() -> list[ModelEntry]:
 
 def entry_of_row(name: str, row: dict) -> ModelEntry:
     here = gpu_gigabytes()
-    row = {"folder": "", **row, "licence": licences()[row["licence"]], "memory": Memory(**row.get("memory", {}))}
+    row = {"folder": "", **row, "licence": licences()[row["licence"]]}
     if row["folder"]:
         row["unavailable"] = missing_part(row["folder"])
     else:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fairness_core.adapters.soft_tokens import SoftTokens, tokens_in_place, tokens_of
+from fairness_core.hardware.waiting import to_device
 from fairness_core.sampling.denoise import check_prompt, encode_prompts, run_text_encoder
 from fairness_core.sampling.sdxl import whole_picture
 from fairness_core.sampling.steering import Conditioning
@@ -43,7 +44,7 @@ def condition_by_two(model: Any, prompts: Sequence[str], guidance_scale: float) 
     embeddings, pooled = encode_by_two(model, [*prompts] if is_zero else [*prompts, ""])
     own, nothing = ((slice(None), slice(1)) if is_zero else (slice(-1), slice(-1, None)))
     unconditional = [torch.zeros_like(v[nothing]) if is_zero else v[nothing] for v in (embeddings, pooled)]
-    time_ids = whole_picture(size, size).to(embeddings.device)
+    time_ids = to_device(whole_picture(size, size), embeddings.device)
     return Conditioning(embeddings[own], unconditional[0], guidance_scale, pooled[own], unconditional[1], time_ids)
 
 

@@ -14,6 +14,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from fairness_core.hardware.waiting import to_device
 from fairness_core.sampling.sdxl import added_conditions
 from fairness_core.sampling.steering import Conditioning
 from fairness_core.settings.prompt_length import PromptError, check_length, measure_prompt
@@ -77,8 +78,8 @@ def run_text_encoder(tokenizer, text_encoder: nn.Module, prompts: list[str], res
     tokens = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
     device = text_encoder.device
     uses_mask = getattr(text_encoder.config, "use_attention_mask", False)
-    mask = leave_places(tokens.attention_mask, reserved).to(device) if uses_mask else None
-    return text_encoder(leave_places(tokens.input_ids, reserved).to(device), attention_mask=mask, **options)
+    mask = to_device(leave_places(tokens.attention_mask, reserved), device) if uses_mask else None
+    return text_encoder(to_device(leave_places(tokens.input_ids, reserved), device), attention_mask=mask, **options)
 
 
 def leave_places(ids: Tensor, places: int) -> Tensor:
@@ -153,7 +154,7 @@ def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditionin
     at_once: how many images go through the U-Net together (0: all of them).
     """
     scheduler = fresh_scheduler(scheduler, steps)
-    timesteps = scheduler.timesteps.to(noise.device)
+    timesteps = to_device(scheduler.timesteps, noise.device)
     latents = noise.float() * scheduler.init_noise_sigma
     parts = even_parts(len(noise), at_once or len(noise))
     steering = [conditioning.of(rows) for rows in parts]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from fairness_core.errors import UserError
+from fairness_core.hardware.waiting import to_device
 from fairness_core.sampling.denoise import (Trajectory, denoise, even_parts, fresh_scheduler, guided_prediction,
                                             predict, scheduler_step)
 from fairness_core.sampling.steering import Conditioning
@@ -148,7 +149,7 @@ def choose_timesteps(total: int, wanted: int, generator: torch.Generator | None 
         raise ValueError(f"Cannot choose {wanted} of {total} timesteps: ask for 0 (all) to {total}.")
     if wanted == 0:
         return list(range(total)), 1.0
-    start = int(torch.randint(total, (), generator=generator))
+    start = int(torch.randint(total, (), generator=generator).numpy())
     return [(start + j * total) // wanted for j in range(wanted)], total / wanted
 
 
@@ -165,7 +166,7 @@ def accumulate_gradients(unet: nn.Module, trajectory: Trajectory, conditioning: 
     backward.
     """
     leaves = leaves_of(conditioning, unconditional_gradient)
-    reaching = weights.tolist()
+    reaching = weights.numpy()
     pairs = [(step, image) for step, image in pairs if reaching[step]]
     predict_rows = guided_prediction if unconditional_gradient else conditional_part
     for steps, images, factors in batches(pairs, scale * weights, images_per_batch, latents_gradient):
@@ -215,8 +216,8 @@ def batches(pairs: Sequence[tuple[int, int]], weights: Tensor, size: int,
     if not pairs:
         return
     indices = torch.tensor(pairs).T
-    factors = weights.cpu()[indices[0]].to(like)
-    steps, images = indices.to(like.device)
+    factors = to_device(weights[indices[0]].to(like.dtype), like.device)
+    steps, images = to_device(indices, like.device)
     for rows in even_parts(len(pairs), size):
         yield steps[rows], images[rows], factors[rows]
 

@@ -13,7 +13,7 @@ from fairness_core.settings.validation import ConfigError, Number, Text, read_ya
 
 FOLDER = ASSETS / "presets"
 KINDS = ("length", "experiment")
-NEEDED, OPTIONAL = ("label", "description", "config"), ("kind", "measured_seconds_per_step", "concepts", "kept")
+NEEDED, OPTIONAL = ("label", "description", "config"), ("kind", "measured_seconds_per_step", "budget_seconds", "concepts", "kept")
 
 
 @settings
@@ -21,7 +21,8 @@ class Preset:
     """label and description are shown to people.
 
     kind: "length" (unless the file says otherwise), how long to finetune towards whatever target is chosen; or
-    "experiment", a target and prompts of its own. seconds_per_step: measured on two CPU cores, or None.
+    "experiment", a target and prompts of its own. seconds_per_step: measured on two CPU cores, or None. budget_seconds:
+    on a slower machine it has fewer steps rather than take much longer; None: all its steps anywhere.
     """
 
     name: Text
@@ -30,6 +31,7 @@ class Preset:
     kind: str
     seconds_per_step: Annotated[Number, Field(gt=0)] | None
     config: FinetuneConfig
+    budget_seconds: Annotated[Number, Field(gt=0)] | None = None
 
 
 def load_preset(path: Path) -> Preset:
@@ -57,7 +59,7 @@ def load_preset(path: Path) -> Preset:
             files = data[part] if isinstance(data[part], list) else [data[part]]
             listed = tuple(prompt for file in files for prompt in prompts_of_file(f"{path.name}, {part}", file))
             config = replace(config, **{setting: listed + getattr(config, setting)})
-    return Preset(path.stem, data["label"], data["description"], kind, seconds, config)
+    return Preset(path.stem, data["label"], data["description"], kind, seconds, config, data.get("budget_seconds"))
 
 
 def prompts_of_file(where: str, concepts: object) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fairness_core.critics.faces import Faces
 from fairness_core.hardware.processes import Share
+from fairness_core.hardware.waiting import may_wait
 from fairness_core.settings.attributes import TargetDistribution
 from fairness_core.settings.config import ConfigError, LossWeights
 from fairness_core.training.transport import transport_targets
@@ -73,7 +74,8 @@ def read_table(images: Tensor, faces: Faces, probabilities: dict[str, Tensor], o
     finite = images.flatten(1).sum(1).isfinite()  # one that is not makes the sum so
     columns = [faces.found[:, None], original_found[:, None], finite[:, None],
                *(labels[:, None] for labels in original_labels.values()), *probabilities.values()]
-    packed = share.gather(torch.cat([column.float() for column in columns], 1)).cpu().numpy()
+    with may_wait():
+        packed = share.gather(torch.cat([column.float() for column in columns], 1)).cpu().numpy()
     first, last = 3, 3 + len(original_labels)
     ends = last + np.cumsum([0, *(values.shape[1] for values in probabilities.values())])
     return Table(*(packed[:, i] > 0 for i in range(3)),

@@ -56,7 +56,7 @@ def advance(run: Run, folder: Path, should_stop: Callable[[], bool], resume: boo
         run.step = load_checkpoint(folder, run.parameters, run.optimizer, run.average, run.scaler)
     if run.share.is_main:
         prepare(folder, config, resume)
-    yield Started(run.step, config.steps)
+    yield Started(run.step, config.steps, run.model.memory_told)
     while run.step < config.steps and not run.share.any(should_stop()):
         yield take_step(run)
         if run.step % config.film_strip_every == 0 or run.step == config.steps:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from fairness_core.critics import Critics, FaceEmbedder
 from fairness_core.critics.faces import Faces, crop_for
 from fairness_core.hardware.processes import Share
+from fairness_core.hardware.waiting import may_wait, to_device
 from fairness_core.sampling.denoise import decode, decode_in_parts
 from fairness_core.settings.attributes import Attribute
 from fairness_core.settings.config import LossWeights
@@ -174,7 +175,7 @@ def want(images: Tensor, faces: Faces, logits: dict[str, Tensor], reference: Ref
     check_finite(table)
     asked = [ask(group, table.rows(places), weights)
              for group, places in zip(groups, share.places([group.total for group in groups]), strict=True)]
-    columns = torch.from_numpy(own_columns(groups, asked, names, share)).to(images.device)
+    columns = to_device(torch.from_numpy(own_columns(groups, asked, names, share)), images.device)
     labels, applies, controls = (dict(zip(names, columns[:, i * len(names):(i + 1) * len(names)].unbind(1)))
                                  for i in range(3))
     applies, controls = ({name: values.bool() for name, values in part.items()} for part in (applies, controls))
@@ -184,7 +185,7 @@ def want(images: Tensor, faces: Faces, logits: dict[str, Tensor], reference: Ref
     confidence = {name: reference.confidence[name].masked_fill(~controls[name], 1.0) for name in names}
     shares = [0.0 if answer is None else 1 / group.total for group, answer in zip(groups, asked)]
     own = [len(range(group.total)[share.own(group.total)]) for group in groups]
-    each = torch.tensor([value for value, n in zip(shares, own) for _ in range(n)], device=images.device)
+    each = to_device(torch.tensor([value for value, n in zip(shares, own) for _ in range(n)]), images.device)
     return asked, Wanted(faces, each, labels, applies, changes, relaxes), replace(reference, confidence=confidence)
 
 
@@ -204,7 +205,8 @@ def losses_of(critics: Critics, images: Tensor, reference: Reference, wanted: Wa
 
 def tell(judgement: Judgement, groups: Sequence[Group], share: Share) -> list[Told | None]:
     """What to say about each prompt, in one read; None for one without any face."""
-    losses = share.gather(judgement.losses.T).cpu().double().numpy()
+    with may_wait():
+        losses = share.gather(judgement.losses.T).cpu().double().numpy()
     told = []
     for asked, places in zip(judgement.asked, share.places([group.total for group in groups])):
         if asked is None:

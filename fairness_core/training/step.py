@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fairness_core.adapters.attach import adapter_strength
 from fairness_core.events import StepDone
+from fairness_core.hardware.waiting import may_wait, to_device
 from fairness_core.sampling.conditioning import condition_all
 from fairness_core.sampling.denoise import DENOISED_AT_ONCE, Trajectory, decode_in_parts, denoise_in_parts, draw_noise
 from fairness_core.sampling.gradients import (ConditioningGradient, accumulate_gradients, choose_timesteps, every_pair,
@@ -78,7 +79,7 @@ def batch_of_step(run: Run) -> Batch:
         numbers.append(range(first, first + total)[share.own(total)])
         noises.append(draw_noise(prompt, numbers[-1], config.seed, run.model.latent_shape))
         groups.append(Group(run.targets[prompt], total, rng))
-    return Batch(tuple(images), tuple(groups), tuple(numbers), torch.cat(noises).to(run.model.device))
+    return Batch(tuple(images), tuple(groups), tuple(numbers), to_device(torch.cat(noises), run.model.device))
 
 
 def add_gradients(run: Run, batch: Batch) -> Judgement:
@@ -103,7 +104,7 @@ def add_gradients(run: Run, batch: Batch) -> Judgement:
 def condition_batch(run: Run, batch: Batch) -> Conditioning:
     """All prompts through the text encoder at once; each image knows its own."""
     counts = [len(numbers) for numbers in batch.numbers]
-    prompt_of = torch.tensor([i for i, count in enumerate(counts) for _ in range(count)], device=run.model.device)
+    prompt_of = to_device(torch.tensor([i for i, count in enumerate(counts) for _ in range(count)]), run.model.device)
     return replace(condition_all(run.model, batch.prompts, run.config.guidance_scale), prompt_of=prompt_of)
 
 
@@ -137,11 +138,13 @@ def move(run: Run, prompts: int) -> str:
     torch._foreach_div_([p.grad for p in reached], prompts)
     run.scaler.unscale_(run.optimizer)
     norm = nn.utils.clip_grad_norm_(run.parameters, config.max_grad_norm, foreach=True)
-    is_finite = bool(torch.isfinite(norm))
+    with may_wait():
+        is_finite = bool(torch.isfinite(norm))
     if is_finite:
         for group in run.optimizer.param_groups:
             group["lr"] = rate_at(config, run.step)
-        run.scaler.step(run.optimizer)
+        with may_wait():  # in float16 it looks for infinite numbers
+            run.scaler.step(run.optimizer)
         run.average.update(run.parameters)
     run.scaler.update()
     return "" if is_finite else "the gradient was not finite"

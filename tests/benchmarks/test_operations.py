@@ -6,6 +6,7 @@ from helpers.fakes import tiny_model
 
 from benchmarks import operations
 from fairness_core.critics.faces import MtcnnDetector
+from fairness_core.hardware.waiting import may_wait, no_waiting
 from fairness_core.models.loading import load_model
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.presets import FOLDER, load_preset
@@ -31,12 +32,11 @@ def test_a_step_of_short_launches_a_fifth_and_reads_little():
 
 
 def test_more_prompts_read_no_more():
-    """But for the choice of each one's timesteps, which is drawn on the host."""
     def reads(prompts: int) -> int:
         config = FinetuneConfig(model="tiny", prompts=tuple(f"prompt {i}" for i in range(prompts)), sampling_steps=3,
                                 marginals={"gender": {"female": 0.5, "male": 0.5}}, lora_rank=2, images_per_prompt=4,
                                 prompts_per_step=prompts, timesteps_per_update=2)
-        return operations.count_step(starting.start(tiny_model(), config)).reads.total() - prompts
+        return operations.count_step(starting.start(tiny_model(), config)).reads.total()
     assert reads(1) == reads(5) <= 8
 
 
@@ -53,3 +53,30 @@ def test_the_table_tells_every_step():
         torch.ones(3).sum().item()
     [row] = [line for line in operations.as_markdown([counts]).splitlines() if line.startswith("| 1 |")]
     assert row == "| 1 | 3 | 1 | _local_scalar_dense 1 | 0 |"
+
+
+def test_a_step_waits_nowhere_but_where_it_may():
+    config = FinetuneConfig(model="tiny", prompts=("a", "b"), sampling_steps=3, lora_rank=2, images_per_prompt=4,
+                            marginals={"gender": {"female": 0.5, "male": 0.5}}, timesteps_per_update=2)
+    run = starting.start(tiny_model(), config)
+    with operations.failing() as counts:
+        operations.take_step(run)
+        operations.take_step(run)
+    assert 0 < counts.reads.total() <= 2 * 8
+    with operations.failing(), pytest.raises(operations.HostWait, match="_local_scalar_dense makes the host wait"):
+        torch.ones(3).sum().item()
+
+
+def test_faces_are_found_waiting_only_where_it_may():
+    with operations.failing():
+        MtcnnDetector(torch.device("cpu"))(torch.zeros(4, 3, 128, 128))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_on_a_gpu_a_wait_fails_but_where_it_may():
+    values = torch.ones(3, device="cuda")
+    with no_waiting():
+        with may_wait():
+            assert values.sum().item() == 3
+        with pytest.raises(RuntimeError, match="synchroniz"):
+            values.sum().item()

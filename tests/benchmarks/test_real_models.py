@@ -3,10 +3,10 @@
 import pytest
 import torch
 from helpers.small_pipelines import loaded, saved
-from torch import nn
 
 from benchmarks import architectures, real_models
 from benchmarks.architectures import ARCHITECTURES, build
+from fairness_core.hardware.memory import CHOICES, Memory, choose_memory
 from fairness_core.models.loading import entry_for
 
 # as the hub counts the parameters of the published files
@@ -37,20 +37,14 @@ def test_a_step_is_measured(kind, tmp_path):
     assert figures["seconds"] > 0 and figures["peak_gb"] >= 0
 
 
-def test_what_is_kept_for_the_backward_pass_is_counted_once_and_without_weights():
-    with torch.device("meta"):
-        layer = nn.Linear(1000, 500, bias=False).requires_grad_(False)
-        first = torch.zeros(250, 1000, requires_grad=True)
-    assert real_models.kept(lambda: layer(first), layer) == 0, "a frozen layer needs its weights only"
-    assert real_models.kept(lambda: (first * first).square(), layer) == pytest.approx(2 * 250 * 1000 * 4 / 1e9)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_the_registry_says_what_is_computed(name):
     entry, plan = entry_for(name), real_models.plan(ARCHITECTURES[name])
     assert entry.resolution == ARCHITECTURES[name].resolution
     assert entry.compare_gb == pytest.approx(plan.compare, abs=1)
-    assert entry.finetune_gb == pytest.approx(plan.finetune(entry.memory.images_at_once), abs=1)
+    assert entry.finetune_gb == pytest.approx(plan.finetune(CHOICES[-1]), abs=1)
+    assert choose_memory(12.3, plan) == (Memory(4, gradient_checkpointing=True) if name == "sd15" else CHOICES[-1])
+    assert choose_memory(84.0, plan) == {"sd15": Memory(16), "sd21": Memory(16), "sdxl": Memory(4)}[name]
     text = real_models.as_plan({name: plan})
     assert "Not measured" in text and f"{plan.compare:.0f}" in text

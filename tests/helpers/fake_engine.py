@@ -53,6 +53,7 @@ class FakePreset:
     seconds_per_step: float | None
     config: FinetuneConfig
     kind: str = "length"
+    budget_seconds: float | None = None
 
 
 @dataclass

@@ -207,13 +207,6 @@ def test_bad_input_says_what_to_change(changes, words):
         settings.finetune_request(page_values(**changes), fake_presets()[0].config)
 
 
-def test_what_a_preset_does_and_how_long_it_takes():
-    short, race = fake_presets()[0], fake_presets()[-1]
-    assert "Gender alone settles in this time. Takes about 1 s of finetuning (12 steps" in render.takes(short, 12)
-    assert "Race to equal shares on two occupations. Takes 14 steps; how long is told" in render.takes(race, 14)
-    assert "Settings of your own. Takes 3 steps" in render.takes(None, 3)
-
-
 def test_a_plot_marks_each_prompts_own_target():
     own = replace(CONFIG, marginals={"gender": {"female": .5, "male": .5}},
                   targets_by_prompt={"a": {"gender": {"female": .9, "male": .1}}})

@@ -16,8 +16,7 @@ SMALL = dict(prompts=["a nurse", "a chef"], marginals={"gender": {"female": 0.5,
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
     model = tiny_model()
-    for command in ("train", "evaluate", "check", "generate", "bench"):
-        monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", lambda name, **options: model)
+    monkeypatch.setattr("fairness_core.commands.common.load_model", lambda name, **options: model)
     return model
 
 

@@ -38,8 +38,7 @@ def test_what_cannot_be_used_is_said_in_one_line(words, says, config, tmp_path, 
 def test_a_folder_that_is_a_file_is_told_before_time_is_spent(words, config, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").touch()
-    for command in ("train", "evaluate", "check", "generate"):
-        monkeypatch.setattr(f"fairness_core.commands.{command}.load_model", None)
+    monkeypatch.setattr("fairness_core.commands.common.load_model", None)
     assert main([config if word == "{config}" else word for word in words]) == 1
     assert capsys.readouterr().err == ("error: taken is a file, not a folder: choose another folder, or move that file "
                                        "away.\n")
@@ -81,6 +80,6 @@ def test_a_bug_is_not_hidden(config, tmp_path, monkeypatch):
     def broken(name, **options):
         raise ValueError("a bug")
 
-    monkeypatch.setattr("fairness_core.commands.train.load_model", broken)
+    monkeypatch.setattr("fairness_core.commands.common.load_model", broken)
     with pytest.raises(ValueError, match="a bug"):
         main(["train", "--config", config, "--out", str(tmp_path / "run")])

@@ -18,11 +18,10 @@ ONE_AFTER_ANOTHER = """
 import locale, sys
 from helpers.fakes import tiny_model
 from fairness_core.__main__ import main
-import fairness_core.commands.evaluate, fairness_core.commands.generate, fairness_core.commands.train
+import fairness_core.commands.common
 assert locale.getpreferredencoding().lower().replace("-", "") != "utf8"
 model = tiny_model()
-for name in ("evaluate", "generate", "train"):
-    setattr(sys.modules[f"fairness_core.commands.{name}"], "load_model", lambda name, **options: model)
+fairness_core.commands.common.load_model = lambda name, **options: model
 for command in (
         ["train", "--config", "caf.yaml", "--out", "run"],
         ["train", "--out", "run", "--resume", "--set", "steps=2"],

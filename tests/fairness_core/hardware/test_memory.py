@@ -9,8 +9,9 @@ from helpers.small_pipelines import CONFIG, GUIDANCE, NUMBERS, PROMPT, STEPS, lo
 from torch import Tensor, nn
 
 from fairness_core.evaluation.compare import paint
-from fairness_core.hardware.memory import Memory, changed_memory, keep_on_cpu, too_little
-from fairness_core.models import registry
+from fairness_core.hardware.memory import (CHOICES, Memory, Needs, changed_memory, choose_memory, keep_on_cpu,
+                                           memory_words, too_little)
+from fairness_core.models import loading, registry
 from fairness_core.models.loading import Model, available_models
 from fairness_core.sampling.denoise import decode
 from fairness_core.settings.config import ConfigError
@@ -78,6 +79,45 @@ def test_options_are_written_as_settings_are():
     for wrong in ("images=2", "vae_tiling", "images_at_once=-1", "images_at_once=two", "vae_tiling=2"):
         with pytest.raises(ConfigError, match="images_at_once|memory option|vae_tiling"):
             changed_memory(Memory(), [wrong])
+
+
+SD15, SDXL, MINI = Needs(2.3, 4.3, 1.5, 6.0, 1.3), Needs(7.1, 4.3, 10.3, 23.9, 1.3), Needs(.1, .1, .02, .05, .03)
+
+
+@pytest.mark.parametrize("free_gb, needs, expected", [
+    (78.0, SD15, Memory(16)), (23.0, SD15, Memory(8)), (17.0, SD15, Memory(4)),
+    (12.0, SD15, Memory(4, gradient_checkpointing=True)),
+    (78.0, SDXL, Memory(4)), (40.0, SDXL, Memory(4, gradient_checkpointing=True)), (8.0, SDXL, CHOICES[-1]),
+    (12.0, MINI, Memory())])
+def test_memory_follows_what_is_free(free_gb, needs, expected):
+    chosen = choose_memory(free_gb, needs)
+    assert chosen == expected
+    assert needs.finetune(chosen) <= free_gb or chosen == CHOICES[-1]
+
+
+def test_each_choice_takes_less_than_the_one_before():
+    for needs in (SD15, SDXL):
+        taken = [needs.finetune(memory) for memory in CHOICES]
+        assert taken == sorted(taken, reverse=True)
+
+
+def test_a_model_is_loaded_as_the_card_allows_and_says_so(folder, monkeypatch):
+    """The small model needs a few megabytes: a card with less makes it save, one with plenty does not."""
+    def with_free(gigabytes: float, **options) -> Model:
+        monkeypatch.setattr(loading, "free_gigabytes", lambda device: gigabytes)
+        return loaded(folder, **options)
+    assert with_free(80).memory == Memory() and "80 GB free; images at once: as many" in with_free(80).memory_told
+    short = with_free(1e-6)
+    assert short.memory == CHOICES[-1] and "with gradient checkpointing, critics wait on the CPU" in short.memory_told
+    assert short.unet.is_gradient_checkpointing
+    assert with_free(80, memory_changes=["images_at_once=2"]).memory == Memory(2)
+    on_a_cpu = with_free(0)
+    assert (on_a_cpu.memory, on_a_cpu.memory_told) == (Memory(), "")
+
+
+def test_how_memory_is_used_is_said_in_words():
+    assert memory_words(Memory(16), 78.4) == ("GPU memory: 78 GB free; images at once: at most 16; without gradient "
+                                              "checkpointing.")
 
 
 def test_what_is_missing_is_told_in_plain_words():

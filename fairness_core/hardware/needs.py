@@ -1,0 +1,89 @@
+"""What a model takes of a GPU's memory, computed from its networks' shapes: everything on the meta device, no numbers."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fairness_core.hardware.memory import GIGABYTE, Needs
+
+TOKENS = 77
+# What the graph of two images keeps in the critics over their weights: of CLIP ViT-H/14 and DINOv2 ViT-B/14, float32.
+JUDGING = 0.3
+
+
+def needs_of(unet: nn.Module, vae: nn.Module, encoders: Iterable[nn.Module], critics: Iterable[nn.Module], side: int,
+             precision: torch.dtype) -> Needs:
+    """unet, vae: diffusers', on any device, they are not touched; side: of the latents; precision: of the U-Net's
+    arithmetic. The decoder and the critics compute in float32.
+    """
+    seeing = sum(map(weight, critics))
+    return Needs(weight(unet) + weight(vae) + sum(map(weight, encoders)), seeing, guided_graph(unet, side, precision),
+                 decoder_graph(vae, side), JUDGING * seeing)
+
+
+def guided_graph(unet: nn.Module, side: int, precision: torch.dtype) -> float:
+    """GB that one image's guided prediction, two rows, keeps for its backward pass."""
+    network, meta = on_meta(unet, precision), {"device": "meta", "dtype": precision}
+    config, added = network.config, {}
+    if config.addition_embed_type == "text_time":
+        width = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+        added = {"added_cond_kwargs": {"text_embeds": torch.zeros(2, width, **meta),
+                                       "time_ids": torch.zeros(2, 6, **meta)}}
+    prompts = torch.zeros(2, TOKENS, config.cross_attention_dim, requires_grad=True, **meta)
+    latents, timestep = torch.zeros(2, config.in_channels, side, side, **meta), torch.zeros((), device="meta")
+    return kept(lambda: network(latents, timestep, prompts, **added).sample, network)
+
+
+def decoder_graph(vae: nn.Module, side: int) -> float:
+    """GB that decoding one image keeps for its backward pass."""
+    network = on_meta(vae, torch.float32)
+    latents = torch.zeros(1, network.config.latent_channels, side, side, device="meta", requires_grad=True)
+    return kept(lambda: network.decode(latents).sample, network)
+
+
+def on_meta(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The same network without numbers."""
+    with torch.device("meta"):
+        return type(network).from_config(network.config).to(dtype).eval().requires_grad_(False)
+
+
+def weight(network: nn.Module) -> float:
+    """GB of its parameters."""
+    return sum(p.numel() * p.itemsize for p in network.parameters()) / GIGABYTE
+
+
+def place(tensor: Tensor) -> int:
+    """Tells storages apart: a linear layer keeps a turned view of its weights."""
+    return tensor.untyped_storage()._cdata
+
+
+class Attention(torch.autograd.Function):
+    """What fused attention keeps: its inputs and its result, not the weights between every two places."""
+
+    @staticmethod
+    def forward(context, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        result = query.new_empty(*query.shape[:-1], value.shape[-1])
+        context.save_for_backward(query, key, value, result)
+        return result
+
+
+def kept(forward: Callable[[], Tensor], network: nn.Module) -> float:
+    """GB that autograd keeps for the backward pass, the network's weights left out; every storage once."""
+    weights = {place(p) for p in network.parameters()}
+    storages: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if place(tensor) not in weights:
+            storages[place(tensor)] = tensor
+        return tensor
+
+    own = F.scaled_dot_product_attention
+    F.scaled_dot_product_attention = lambda query, key, value, **options: Attention.apply(query, key, value)
+    try:
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            forward()
+    finally:
+        F.scaled_dot_product_attention = own
+    return sum(tensor.untyped_storage().nbytes() for tensor in storages.values()) / GIGABYTE
