@@ -117,7 +117,7 @@ def test_the_stand_in_unlearns_and_what_it_saves_says_the_same(text_model, tmp_p
 
 def test_only_what_is_asked_moves_the_stand_in(text_model):
     """Where the prompts show what is wanted, no loss is left but the noise; a kept prompt asks for its own classes."""
-    config = replace(SHORT, prompts=SHORT.prompts[:2], prompts_per_step=2, images_per_prompt=4000)
+    config = replace(SHORT, prompts=SHORT.prompts[:2], prompts_per_step=2, images_per_prompt=1024)
     told = {p: {k: v[0] for k, v in foretold(text_model, [p]).items()} for p in (*config.prompts, *config.kept_prompts)}
     weight = text_model.text_encoder.get_input_embeddings().weight.requires_grad_()
 

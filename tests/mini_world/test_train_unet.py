@@ -123,8 +123,6 @@ def test_the_commands_train_an_autoencoder_and_then_a_unet(archive, tmp_path, mo
     for part in ("tokenizer", "text_encoder"):
         shutil.copytree(ASSETS / "mini" / part, mini / part)
     monkeypatch.setattr(torch, "compile", lambda unet: unet)
-    monkeypatch.setattr(train_unet, "use_both_cores", lambda: None)
-    monkeypatch.setattr(train_autoencoder, "use_both_cores", lambda: None)
     monkeypatch.setattr(sys, "argv", ["train", "--portraits", str(archive), "--out", str(tmp_path), "--steps", "2",
                                       "--batch", "4"])
     train_autoencoder.main()

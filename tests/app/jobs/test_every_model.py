@@ -81,6 +81,7 @@ def test_a_model_of_the_registry_goes_the_whole_way(name, finished, tmp_path, mo
 def test_a_folder_of_ones_own_is_named_but_not_located(finished, tmp_path, monkeypatch):
     secret = tmp_path / "home-of-ada" / "my-model"
     secret.mkdir(parents=True)
+    (secret / "model_index.json").write_text("{}", encoding="utf-8")  # that it holds a model is all that is looked at
     folder = finished(own_entry(str(secret), "my-model"), "sdxl", "unet")
     with ZipFile(folder.path / f"{folder.path.name}.zip") as archive:
         texts = {name: archive.read(name) for name in archive.namelist()}

@@ -47,7 +47,7 @@ def test_a_line_that_is_being_written_is_left_out(tmp_path):
 
 def test_a_loss_that_left_the_finite_numbers_is_json_for_every_reader(tmp_path):
     points = [LossPoint("naive", 0, 1, float("nan")), ScalePoint(0, np.array([900, 500]), {"naive": np.array([np.inf, 1.])})]
-    run_lab(lambda *_: iter(points), None, Job("lab", REQUEST, "", RunFolder(tmp_path)))
+    run_lab(lambda *_: iter(points), None, Job("lab", REQUEST, "", RunFolder(tmp_path)), lambda: False)
     lines = (tmp_path / "lab.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[0], parse_constant=pytest.fail)["loss"] is None and "Infinity" not in lines[1]
     [loss], [scale] = load_points(tmp_path)

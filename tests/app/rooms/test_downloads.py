@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import httpx
 import pytest
 import yaml
-from helpers.fake_engine import fake_engine
+from helpers.fake_engine import Pace, fake_engine
 from helpers.jobs import request, wait, wait_for_phase
 from safetensors.numpy import load
 
@@ -19,6 +19,7 @@ from app.rooms.desk import Desk
 
 FIRST_LOOK = {"prompt": None, "bars": ["gender"], "plot_class": class_choices()[0][1], "sort": "before", "number": 0,
               "joint_pair": attribute_pairs()[0][1]}
+ADDED_STEPS = Pace(hold=5)  # waits for the test before the fifth step
 
 
 class OpenPage:
@@ -43,7 +44,7 @@ class OpenPage:
 
 @pytest.fixture
 def finished(serve):
-    served = serve(fake_engine(.1))
+    served = serve(fake_engine(.1, pace=ADDED_STEPS))
     view = wait(served.runner, served.runner.submit(request()), "finished")
     page = OpenPage(served, view.job_id)
     page.refresh()
@@ -75,9 +76,10 @@ def test_after_steps_were_added(finished):
     runner, view, page = finished
     assert opened(page.press("archive"))[1:] == (4, 4) and load(page.press("adapter"))["step"] == [4]
     runner.go_on(view.job_id, 2)
-    wait_for_phase(runner, view.job_id, "comparing")
+    wait_for_phase(runner, view.job_id, "finetuning")
     page.refresh()
     assert page.press("archive") is None, "that of the run before its added steps is gone, the new one not yet made"
+    ADDED_STEPS.go()
     wait(runner, view.job_id, "finished")
     page.refresh()
     assert opened(page.press("archive"))[1:] == (6, 6) and load(page.press("adapter"))["step"] == [6]
