@@ -44,9 +44,10 @@ def name_of(entry: Any) -> str:
 
 def architecture_of(model: Any) -> str:
     """The published ones are told by how wide the U-Net's prompt embeddings are; others, such as the built-in one, are
-    named after that width.
+    named after that width. A text encoder alone tells it as well.
     """
-    width = model.unet.config.cross_attention_dim
+    unet = getattr(model, "unet", None)
+    width = unet.config.cross_attention_dim if unet is not None else model.text_encoder.config.hidden_size
     if getattr(model, "text_encoder_2", None) is not None:
         return "stable-diffusion-xl-v1-base" if width == 2048 else f"stable-diffusion-of-width-{width}-by-two"
     if width == 1024:

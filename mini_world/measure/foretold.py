@@ -8,10 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
-from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -36,18 +34,15 @@ KEPT, ONLY_MEASURED = "named people, kept while finetuning", "named people, only
 
 @dataclass(frozen=True)
 class TextModel:
-    """The built-in model without its painter, as adapters and `condition` need it. unet: its settings alone."""
+    """The built-in model without its painter, as adapters and `condition` need it."""
 
     tokenizer: CLIPTokenizer
     text_encoder: nn.Module
-    unet: SimpleNamespace
 
 
 def load_text_model(folder: Path = ASSETS / "mini") -> TextModel:
     encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-    config = UNet2DConditionModel.load_config(folder / "unet")
-    return TextModel(CLIPTokenizer.from_pretrained(folder / "tokenizer"), encoder.eval().requires_grad_(False),
-                     SimpleNamespace(config=SimpleNamespace(**config)))
+    return TextModel(CLIPTokenizer.from_pretrained(folder / "tokenizer"), encoder.eval().requires_grad_(False))
 
 
 def attach_text_adapter(model: TextModel, path: Path) -> None:

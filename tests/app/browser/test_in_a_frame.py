@@ -75,7 +75,7 @@ def test_on_the_hub_the_address_of_its_page_finds_the_run(context, serve):
     page = context.new_page()
     page.goto(SPACE)
     finetuned(page)
-    [run] = served.runs_root.iterdir()
+    [run] = served.runs_root.glob("*/")
     page.wait_for_url(f"{SPACE}?job={run.name}")
     page.reload()
     expect(framed(page).locator("#status")).to_contain_text("Finished", timeout=SOON)
@@ -92,7 +92,7 @@ def test_in_any_other_frame_the_browser_remembers_the_run(context, serve):
         page.reload()
         expect(framed(page).locator("#status")).to_contain_text("Finished", timeout=SOON)
         assert page.url.rstrip("/") == outer
-        [run] = served.runs_root.iterdir()
+        [run] = served.runs_root.glob("*/")
         for path in sorted(run.rglob("*"), reverse=True):
             path.unlink() if path.is_file() else path.rmdir()
         run.rmdir()

@@ -61,7 +61,7 @@ def test_look_at_download_and_delete_a_run(browser, serve):
         with page.expect_download() as download:
             page.locator(button).click()
         assert re.search(name, download.value.suggested_filename)
-    [run] = served.runs_root.iterdir()
+    [run] = served.runs_root.glob("*/")
     for name in ("config.yaml", "job.json", "log.txt", "checkpoint.json"):
         with pytest.raises(urllib.error.HTTPError, match="403|404"):
             urllib.request.urlopen(f"{served.url}/gradio_api/file={run / name}")

@@ -47,7 +47,7 @@ def test_combinations_of_two_attributes(browser, serve):
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     expect(page.locator("#origin")).to_contain_text("combinations set one by one")
-    [run] = served.runs_root.iterdir()
+    [run] = served.runs_root.glob("*/")
     joint = load_config(run / "config.yaml").joint
     assert joint[0][0] == pytest.approx(.186) and joint[3][1] == pytest.approx(.116, abs=.001)
     page.close()
@@ -117,7 +117,7 @@ def test_a_published_experiment_fills_the_page(browser, serve):
     expect(page.get_by_role("radio", name="Short")).not_to_be_checked()
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished: 14 steps", timeout=LONG)
-    [run] = served.runs_root.iterdir()
+    [run] = served.runs_root.glob("*/")
     config = load_config(run / "config.yaml")
     assert config.tune == "tokens" and set(config.marginals) == {"race"} and len(config.prompts) == 2
     page.get_by_role("radio", name="Medium").check()

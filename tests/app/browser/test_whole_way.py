@@ -164,7 +164,7 @@ def test_recorded_run_history_and_unknown_job(browser, serve, tmp_path):
     page = visit(browser, served.url)
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
-    [run] = [p for p in served.runs_root.iterdir()]
+    [run] = served.runs_root.glob("*/")
     page.close()
     ignored = shutil.ignore_patterns("job.json", "log.txt")
     shutil.copytree(run, tmp_path / "kept" / "gender-parity", ignore=ignored)

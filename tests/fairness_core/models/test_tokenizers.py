@@ -68,8 +68,7 @@ def test_a_tokenizer_that_names_no_length_has_its_text_encoders(tmp_path):
 def test_the_command_line_refuses_it_before_the_model_is_loaded(arguments, tmp_path, monkeypatch, capsys):
     from fairness_core import __main__ as command
     monkeypatch.chdir(ROOT)
-    for name in ("generate", "evaluate", "train"):
-        monkeypatch.setattr(f"fairness_core.commands.{name}.load_model", lambda *_a, **_k: pytest.fail("it was loaded"))
+    monkeypatch.setattr("fairness_core.commands.common.load_model", lambda *_a, **_k: pytest.fail("it was loaded"))
     assert command.main([word.format(out=tmp_path / "out") for word in arguments]) == 1
     assert "takes 60 tokens and this model reads at most 38" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
