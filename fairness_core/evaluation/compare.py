@@ -1,6 +1,7 @@
 """The same noises before and after, judged by the classifier that was not trained against."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,22 @@ def perceive(critics: Critics, prompt: str, numbers: Sequence[int], images: Tens
                     {name: values.cpu().numpy() for name, values in probabilities.items()})
 
 
+@contextmanager
+def adapted(model: Model, adapter: Path | None, prompts: Sequence[str]) -> Iterator[None]:
+    """The model with the adapter, for prompts that fit beside it, and without it afterwards.
+
+    Raises PromptError and AdapterError.
+    """
+    if adapter is not None:
+        load_adapter(model, adapter)
+    try:
+        for prompt in prompts:
+            check_prompt(model.tokenizer, prompt, reserved=reserved_tokens(model.text_encoder))
+        yield
+    finally:
+        detach_adapter(model)
+
+
 @torch.no_grad()
 def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None,
             strength: float = 1.0, *, sampling_steps: int, guidance_scale: float,
@@ -79,11 +96,7 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
     if not len(numbers):
         raise UserError("There is nothing to compare: ask for at least one image.")
     originals, numbers = originals or Originals(), tuple(numbers)
-    if adapter is not None:
-        load_adapter(model, adapter)
-    try:
-        for prompt in prompts:
-            check_prompt(model.tokenizer, prompt, reserved=reserved_tokens(model.text_encoder))
+    with adapted(model, adapter, prompts):
         for prompt in prompts:
             if should_stop():
                 return
@@ -93,25 +106,17 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
             with adapter_strength(model, strength):
                 after = look(model, *how)
             yield compare_looks(before, after, model.critics.text_features([prompt]), is_held_out(prompt, finetuned_on))
-    finally:
-        detach_adapter(model)
 
 
 @torch.no_grad()
 def generate(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None,
              strength: float = 1.0, *, sampling_steps: int, guidance_scale: float) -> Iterator[tuple[str, np.ndarray]]:
     """Yields each prompt with its images uint8 [n, h, w, 3], the same as compare() paints. Raises as compare() does."""
-    if adapter is not None:
-        load_adapter(model, adapter)
-    try:
-        for prompt in prompts:
-            check_prompt(model.tokenizer, prompt, reserved=reserved_tokens(model.text_encoder))
+    with adapted(model, adapter, prompts):
         for prompt in prompts:
             with adapter_strength(model, strength):
                 images = to_uint8(paint(model, prompt, numbers, seed, sampling_steps, guidance_scale))
             yield prompt, images
-    finally:
-        detach_adapter(model)
 
 
 @torch.no_grad()
