@@ -40,7 +40,7 @@ def unet_operations(model: Model, guidance_scale: float) -> Passes:
     leaves = leaves_of(said, True)
     latents, timestep = torch.zeros(1, *model.latent_shape, device=model.device), torch.tensor(1, device=model.device)
     with FlopCounterMode(display=False) as forward, model.autocast():
-        output = guided_prediction(model.unet, latents, timestep, leaves)
+        output = guided_prediction(model.denoiser, latents, timestep, leaves)
     with FlopCounterMode(display=False) as backward:
         output.backward(torch.zeros_like(output))
     return Passes(forward.get_total_flops(), backward.get_total_flops())

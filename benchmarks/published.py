@@ -7,20 +7,21 @@ one by one, and the transport draw by draw. Its gradient is the engine's with al
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
-from torch import Tensor, nn
+from torch import Tensor
 
 from fairness_core.adapters.attach import adapter_strength
 from fairness_core.critics import Critics
 from fairness_core.critics.faces import Faces, crop_for
-from fairness_core.gradient_lab.measure import CheckpointedUnet
+from fairness_core.denoisers.protocol import Denoiser
+from fairness_core.gradient_lab.measure import CheckpointedDenoiser
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import decode, denoise, draw_noise
 from fairness_core.sampling.gradients import scheduler_coefficients
+from fairness_core.sampling.steering import Said
 from fairness_core.settings.attributes import TargetDistribution
 from fairness_core.training.asking import ROUNDING, TRANSPORT_DRAWS
 from fairness_core.training.losses import alignment_loss
@@ -40,16 +41,16 @@ class Targets:
     applies: dict[str, Tensor]
 
 
-class AdjustedUnet(CheckpointedUnet):
+class AdjustedDenoiser(CheckpointedDenoiser):
     """Multiplies the gradient at the output of call t by factors[t]: adjusted weight over the solver's coefficient."""
 
-    def __init__(self, unet: nn.Module, factors: Tensor):
-        super().__init__(unet)
+    def __init__(self, denoiser: Denoiser, factors: Tensor):
+        super().__init__(denoiser)
         self.factors = iter(factors.tolist())
 
-    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, **added: Any):
-        output, factor = super().forward(sample, timestep, encoder_hidden_states, **added), next(self.factors)
-        output.sample.register_hook(lambda gradient: gradient * factor)
+    def predict(self, model_input: Tensor, timesteps: Tensor, said: Said) -> Tensor:
+        output, factor = super().predict(model_input, timesteps, said), next(self.factors)
+        output.register_hook(lambda gradient: gradient * factor)
         return output
 
 
@@ -87,7 +88,7 @@ def sample_tuned(run: Run, prompt: str, noise: Tensor) -> Tensor:
     images = []
     for rows in slices(len(noise), MICRO_BATCH):
         conditioning = condition(model, prompt, config.guidance_scale)
-        latents = denoise(model.unet, model.scheduler, noise[rows], conditioning, config.sampling_steps).latents
+        latents = denoise(model.denoiser, model.scheduler, noise[rows], conditioning, config.sampling_steps).latents
         images.append(decode(model.vae, latents))
     return torch.cat(images)
 
@@ -104,7 +105,7 @@ def sample_with_graph(run: Run, prompt: str, noise: Tensor) -> Tensor:
     coefficients = scheduler_coefficients(model.scheduler, config.sampling_steps).outputs
     factors = torch.where(coefficients == 0, 0.0, run.step_weights / torch.where(coefficients == 0, 1.0, coefficients))
     conditioning = condition(model, prompt, config.guidance_scale)
-    return denoise(AdjustedUnet(model.unet, factors), model.scheduler, noise, conditioning, config.sampling_steps,
+    return denoise(AdjustedDenoiser(model.denoiser, factors), model.scheduler, noise, conditioning, config.sampling_steps,
                    detach_inputs=True).latents
 
 

@@ -1,6 +1,6 @@
-"""What is tuned: LoRA on the text encoder, the U-Net or both, or soft prompt tokens. Attach, scale, save, load, merge.
+"""What is tuned: LoRA on the text encoder, the denoiser or both, or soft prompt tokens. Attach, scale, save, load, merge.
 
-`model` is anything with a `text_encoder` and a `unet`: a fairness_core Model or a diffusers pipeline.
+`model` is anything with a `text_encoder` and a `unet` or `transformer`: a fairness_core Model or a diffusers pipeline.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,27 +12,30 @@ import torch
 from torch import nn
 
 from fairness_core.adapters.base_model import base_of, misfit
-from fairness_core.adapters.files import TOWERS, AdapterError, AdapterFile, read_adapter, write_lora, write_tokens
+from fairness_core.adapters.files import (DENOISER_TOWERS, TEXT_TOWERS, TOWERS, AdapterError, AdapterFile, read_adapter,
+                                          write_lora, write_tokens)
 from fairness_core.adapters.lora import (attach_lora, detach_lora, load_lora, lora_settings, lora_strength,
                                          lora_tensors, merge_lora)
 from fairness_core.adapters.lora_part import MODEL_PREFIX, LoraPart
 from fairness_core.adapters.soft_tokens import attach_tokens, detach_tokens, fresh_embeddings, token_strength, tokens_of
+from fairness_core.denoisers.kinds import denoiser_in
 
 __all__ = ["AdapterError", "adapter_strength", "attach_adapter", "detach_adapter", "load_adapter", "merge_adapter",
            "save_adapter"]
 
-LORA_TOWERS = {"text_encoder": ("text_encoder", "text_encoder_2"), "unet": ("unet",), "both": TOWERS}
+LORA_TOWERS = {"text_encoder": TEXT_TOWERS, "unet": DENOISER_TOWERS, "both": TOWERS}
 TEXT_ENCODER_LAYERS = {"attention": ("q_proj", "k_proj", "v_proj", "out_proj"), "mlp": ("fc1", "fc2")}
-UNET_LAYERS = ("to_q", "to_k", "to_v", "to_out.0")
+FROZEN = ("t5",)  # kinds of text encoder, as transformers names them, that get no adapter
 
 
 def attach_adapter(model: Any, tune: str, *, rank: int, alpha: float, targets: Sequence[str], soft_tokens: int,
                    seed: int) -> list[nn.Parameter]:
-    """Adds a fresh adapter and returns its trainable float32 parameters, text encoder before U-Net.
+    """Adds a fresh adapter and returns its trainable float32 parameters, text encoder before denoiser.
 
-    tune: "text_encoder" (of SDXL both of them), "unet" or "both" (LoRA), or "tokens" (as many as `soft_tokens`).
+    tune: "text_encoder" (both CLIPs where there are two), "unet" (the denoiser, be it a U-Net or a transformer) or "both"
+    (LoRA), or "tokens" (as many as `soft_tokens`).
     rank, alpha: of LoRA, whose outputs count alpha / rank times. targets: the text encoder's parts that get LoRA,
-    of "attention" and "mlp"; the U-Net's are its attention. LoRA starts as the identity, drawn by `seed`; tokens
+    of "attention" and "mlp"; the denoiser's are its attention. LoRA starts as the identity, drawn by `seed`; tokens
     start as the vocabulary's mean. An adapter attached earlier is removed first.
     """
     detach_adapter(model)
@@ -44,12 +47,14 @@ def attach_adapter(model: Any, tune: str, *, rank: int, alpha: float, targets: S
         torch.manual_seed(seed)
         return [parameter for tower in towers_of(model) if tower in LORA_TOWERS[tune]
                 for parameter in attach_lora(getattr(model, tower), rank, alpha,
-                                             UNET_LAYERS if tower == "unet" else encoder_layers)]
+                                             encoder_layers if tower in TEXT_TOWERS else denoiser_in(model).layers)]
 
 
 def towers_of(model: Any) -> list[str]:
-    """The networks of the model that may get LoRA: it has a second text encoder, or has none."""
-    return [tower for tower in TOWERS if getattr(model, tower, None) is not None]
+    """The networks of the model that may get LoRA."""
+    networks = {tower: getattr(model, tower, None) for tower in TOWERS}
+    return [tower for tower, network in networks.items()
+            if network is not None and getattr(network.config, "model_type", "") not in FROZEN]
 
 
 def detach_adapter(model: Any) -> None:
@@ -136,7 +141,7 @@ def check_base(model: Any, path: Path, file: AdapterFile) -> None:
 
 
 def text_encoders(model: Any) -> list[str]:
-    return [tower for tower in towers_of(model) if tower != "unet"]
+    return [tower for tower in towers_of(model) if tower in TEXT_TOWERS]
 
 
 def check_tokens(text_encoder: nn.Module, path: Path, shape: torch.Size) -> None:

@@ -5,8 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairness_core.denoisers.kinds import denoiser_in
+
 LABELS = {"stable-diffusion-v1": "Stable Diffusion 1.x", "stable-diffusion-v2": "Stable Diffusion 2.x",
-          "stable-diffusion-xl": "Stable Diffusion XL"}
+          "stable-diffusion-xl": "Stable Diffusion XL", "stable-diffusion-3-medium": "Stable Diffusion 3 Medium",
+          "stable-diffusion-3.5-medium": "Stable Diffusion 3.5 Medium",
+          "stable-diffusion-3.5-large": "Stable Diffusion 3.5 Large", "flux-1": "FLUX.1"}
 KOHYA_VERSIONS = {"stable-diffusion-v1": "sd_v1", "stable-diffusion-v2-512": "sd_v2",
                   "stable-diffusion-v2-768-v": "sd_v2_v", "stable-diffusion-xl-v1-base": "sdxl_base_v1-0"}
 ARCHITECTURE, VERSION, NAME = "modelspec.architecture", "ss_base_model_version", "ss_sd_model_name"
@@ -43,17 +47,8 @@ def name_of(entry: Any) -> str:
 
 
 def architecture_of(model: Any) -> str:
-    """The published ones are told by how wide the U-Net's prompt embeddings are; others, such as the built-in one, are
-    named after that width. A text encoder alone tells it as well.
-    """
-    unet = getattr(model, "unet", None)
-    width = unet.config.cross_attention_dim if unet is not None else model.text_encoder.config.hidden_size
-    if getattr(model, "text_encoder_2", None) is not None:
-        return "stable-diffusion-xl-v1-base" if width == 2048 else f"stable-diffusion-of-width-{width}-by-two"
-    if width == 1024:
-        is_v = model.scheduler.config.prediction_type == "v_prediction"
-        return "stable-diffusion-v2-768-v" if is_v else "stable-diffusion-v2-512"
-    return "stable-diffusion-v1" if width == 768 else f"stable-diffusion-of-width-{width}"
+    """Told by the shapes of its denoiser; a text encoder alone tells it as well."""
+    return denoiser_in(model).architecture(model)
 
 
 def to_header(base: BaseModel, adapter: str) -> dict[str, str]:

@@ -20,7 +20,8 @@ from fairness_core.tensor_files import write_safetensors
 LORA_FILE = "pytorch_lora_weights.safetensors"  # the name load_lora_weights looks for
 TOKENS_FILE = "learned_embeds.safetensors"  # the name load_textual_inversion looks for
 TOKEN = "<fair>"  # how a stock pipeline's prompt calls for the soft tokens
-TOWERS = ("text_encoder", "text_encoder_2", "unet")  # the second is SDXL's
+TEXT_TOWERS, DENOISER_TOWERS = ("text_encoder", "text_encoder_2"), ("unet", "transformer")
+TOWERS = TEXT_TOWERS + DENOISER_TOWERS  # by a pipeline's names
 SETTINGS = "lora_adapter_metadata"  # where diffusers keeps peft's LoraConfig, as JSON
 NAMED = re.compile(r"(.*\.lora_[AB])\.([^.]+)(\.weight)")
 
@@ -48,7 +49,7 @@ def write_lora(folder: Path, lora: dict[str, dict[str, Tensor]], base: BaseModel
 
     settings: each tower's LoraConfig, as diffusers keeps it in the header; it can do without.
     """
-    tensors = {f"{tower}.{own_name(name, tower == 'unet')}": value
+    tensors = {f"{tower}.{own_name(name, tower in DENOISER_TOWERS)}": value
                for tower, own in lora.items() for name, value in own.items()}
     told = {f"{tower}.{name}": value for tower, own in (settings or {}).items() for name, value in own.items()}
     header = to_header(base, "lora") | ({SETTINGS: json.dumps(told, indent=2, sort_keys=True)} if told else {})
@@ -93,7 +94,7 @@ def read_adapter(path: Path) -> AdapterFile:
     """Reads a file and tells its kind by its names.
 
     Raises AdapterError for a file that is not safetensors, is cut short, or holds anything else than LoRA of the
-    text encoder or U-Net in diffusers' names or one textual inversion.
+    text encoder, U-Net or transformer in diffusers' names or one textual inversion.
     """
     tensors, header = read_safetensors(path)
     try:
@@ -141,7 +142,7 @@ def without_adapter_name(path: Path, tensors: Mapping[str, Tensor]) -> dict[str,
 
 def lora_part(path: Path, tower: str, tensors: Mapping[str, Tensor], settings: Mapping[str, Any]) -> LoraPart:
     """One tower's LoRA. Raises AdapterError for what is no LoRA, or settings that this app does not know."""
-    own = {own_name(k.removeprefix(f"{tower}."), tower == "unet"): v for k, v in tensors.items()
+    own = {own_name(k.removeprefix(f"{tower}."), tower in DENOISER_TOWERS): v for k, v in tensors.items()
            if k.startswith(f"{tower}.")}
     try:
         return read_part(own, {k.removeprefix(f"{tower}."): v for k, v in settings.items() if k.startswith(f"{tower}.")})

@@ -54,8 +54,11 @@ def from_kohya(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def to_kohya(adapter: AdapterFile) -> dict[str, Tensor]:
     """The LoRA of a file in kohya's names, with one alpha for all layers of a network: diffusers mixes up several.
 
-    Raises AdapterError for soft tokens: kohya has none.
+    Raises AdapterError for soft tokens, which kohya has none of, and for a transformer, whose layers have other names there.
     """
+    if "transformer" in adapter.lora:
+        raise AdapterError("LoRA of Stable Diffusion 3 and FLUX is not written in kohya's names, which name their layers "
+                           "otherwise: keep it in diffusers' names.")
     if adapter.tokens is not None:
         raise AdapterError("Soft tokens have no form in kohya's names: keep them as a textual inversion (diffusers).")
     kohya = {}

@@ -70,9 +70,9 @@ def ranks_of(tensors: Mapping[str, Tensor]) -> dict[str, int]:
     return {layer_of(name): value.shape[0] if ".lora_A." in name else value.shape[1] for name, value in tensors.items()}
 
 
-def own_name(name: str, is_unet: bool) -> str:
+def own_name(name: str, is_denoiser: bool) -> str:
     """A layer's or tensor's name below its network; of a text encoder, with CLIP's older prefix."""
-    if is_unet or name.startswith("text_projection"):
+    if is_denoiser or name.startswith("text_projection"):
         return name
     return MODEL_PREFIX + name.removeprefix(MODEL_PREFIX)
 

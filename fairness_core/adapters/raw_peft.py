@@ -12,6 +12,7 @@ from fairness_core.adapters.lora_part import LoraError, check_settings
 
 PREFIX, CONFIG = "base_model.model.", "adapter_config.json"
 OF_TEXT_ENCODERS = (".self_attn.", ".mlp.", "text_projection")
+OF_TRANSFORMERS = "transformer_blocks.0.attn."  # of SD 3 and FLUX; a U-Net's blocks have attn1 and attn2
 WITH_PROJECTION = "CLIPTextModelWithProjection"  # the class of SDXL's second text encoder
 
 
@@ -51,7 +52,7 @@ def tower_of(path: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor
     if path.parent.name in TOWERS:
         return path.parent.name
     if not any(part in name for name in tensors for part in OF_TEXT_ENCODERS):
-        return "unet"
+        return "transformer" if any(OF_TRANSFORMERS in name for name in tensors) else "unet"
     mapping = config.get("auto_mapping")
     kind = mapping.get("base_model_class") if isinstance(mapping, dict) else None
     return "text_encoder_2" if kind == WITH_PROJECTION else "text_encoder"

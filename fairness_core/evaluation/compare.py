@@ -37,7 +37,7 @@ def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling
         at_once = model.memory.images_at_once or PAINTED_AT_ONCE
         for first in range(0, len(numbers), at_once):
             noise = draw_noise(prompt, numbers[first:first + at_once], seed, model.latent_shape).to(model.device)
-            latents = denoise(model.unet, model.scheduler, noise, conditioning, sampling_steps).latents
+            latents = denoise(model.denoiser, model.scheduler, noise, conditioning, sampling_steps).latents
             images.append(decode(model.vae, latents))
     return checked_pictures(torch.cat(images), prompt, model)
 

@@ -9,8 +9,7 @@ Both are generators of plain events, so that a page can draw while they run:
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,12 +18,15 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from fairness_core.adapters.attach import attach_adapter, detach_adapter
+from fairness_core.denoisers.kinds import denoiser_of
+from fairness_core.denoisers.protocol import Denoiser
 from fairness_core.gradient_lab.points import GRADIENTS, LabSettings, LossPoint, ScalePoint
 from fairness_core.models.loading import Model
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import check_prompt, decode, denoise, draw_noise, fresh_scheduler, to_uint8
 from fairness_core.sampling.gradients import (accumulate_gradients, every_pair, gradient_of, scheduler_coefficients,
                                               step_weights)
+from fairness_core.sampling.steering import Said
 from fairness_core.settings.config import LORA_TARGETS
 from fairness_core.training.step import IMAGES_PER_BATCH
 
@@ -37,28 +39,27 @@ class Target:
     features: list[Tensor]
 
 
-class CheckpointedUnet(nn.Module):
-    """The U-Net, computed again in the backward pass: a graph through many calls then holds their inputs only."""
+class CheckpointedDenoiser:
+    """A denoiser computed again in the backward pass: a graph through many calls then holds their inputs only."""
 
-    def __init__(self, unet: nn.Module):
-        super().__init__()
-        self.unet, self.dtype, self.config = unet, unet.dtype, unet.config
+    def __init__(self, denoiser: Denoiser | nn.Module):
+        self.denoiser = denoiser_of(denoiser)
 
-    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, **added: Any):
-        return checkpoint(self.unet, sample, timestep, encoder_hidden_states=encoder_hidden_states, use_reentrant=False,
-                          **added)
+    def predict(self, model_input: Tensor, timesteps: Tensor, said: Said) -> Tensor:
+        return checkpoint(self.denoiser.predict, model_input, timesteps, said, use_reentrant=False)
 
 
-class StepwiseUnet(CheckpointedUnet):
-    """Every call gets prompt embeddings of its own, in `leaves`: one backward pass tells the steps' shares apart."""
+class StepwiseDenoiser(CheckpointedDenoiser):
+    """Every call is told in leaves of its own, in `leaves`: one backward pass tells the steps' shares apart."""
 
-    def __init__(self, unet: nn.Module):
-        super().__init__(unet)
-        self.leaves: list[Tensor] = []
+    def __init__(self, denoiser: Denoiser | nn.Module):
+        super().__init__(denoiser)
+        self.leaves: list[Said] = []
 
-    def forward(self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor, **added: Any):
-        self.leaves.append(encoder_hidden_states.detach().requires_grad_())
-        return super().forward(sample, timestep, self.leaves[-1], **added)
+    def predict(self, model_input: Tensor, timesteps: Tensor, said: Said) -> Tensor:
+        pooled = None if said.pooled is None else said.pooled.detach().requires_grad_()
+        self.leaves.append(replace(said, embeddings=said.embeddings.detach().requires_grad_(), pooled=pooled))
+        return super().predict(model_input, timesteps, self.leaves[-1])
 
 
 def paint_target(model: Model, settings: LabSettings) -> Target:
@@ -81,7 +82,7 @@ def sample(model: Model, settings: LabSettings, prompt: str, noise: Tensor) -> T
     """Final latents from noise [n, c, h, w], without graph, by the text encoder as it is now."""
     with torch.no_grad(), model.autocast():
         conditioning = condition(model, prompt, settings.guidance_scale)
-        return denoise(model.unet, model.scheduler, noise, conditioning, settings.sampling_steps).latents
+        return denoise(model.denoiser, model.scheduler, noise, conditioning, settings.sampling_steps).latents
 
 
 def similarity_loss(model: Model, latents: Tensor, target: Target) -> tuple[float, Tensor]:
@@ -135,13 +136,13 @@ def add_gradient(model: Model, settings: LabSettings, target: Target, noise: Ten
     with model.autocast():
         conditioning = condition(model, settings.prompt, settings.guidance_scale)
         with torch.set_grad_enabled(naive):
-            trajectory = denoise(CheckpointedUnet(model.unet), model.scheduler, noise, conditioning, steps)
+            trajectory = denoise(CheckpointedDenoiser(model.denoiser), model.scheduler, noise, conditioning, steps)
         loss, latents_gradient = similarity_loss(model, trajectory.latents, target)
         if naive:
             trajectory.latents.backward(latents_gradient)
             return loss
         weights = step_weights(scheduler_coefficients(model.scheduler, steps), gradient)
-        accumulate_gradients(model.unet, trajectory, conditioning, latents_gradient, weights,
+        accumulate_gradients(model.denoiser, trajectory, conditioning, latents_gradient, weights,
                              every_pair(range(steps), range(len(noise))), 1.0, IMAGES_PER_BATCH).backward(conditioning)
     return loss
 
@@ -178,16 +179,21 @@ def step_shares(model: Model, settings: LabSettings, target: Target, noise: Tens
 
     With detach_inputs, k_t (d out_t / d theta)^T g; without, the later steps' Jacobians B_t stand between.
     """
-    unet = StepwiseUnet(model.unet)
+    denoiser = StepwiseDenoiser(model.denoiser)
     with model.autocast():
         conditioning = condition(model, settings.prompt, settings.guidance_scale)
-        latents = denoise(unet, model.scheduler, noise, conditioning, settings.sampling_steps,
+        latents = denoise(denoiser, model.scheduler, noise, conditioning, settings.sampling_steps,
                           detach_inputs=detach_inputs).latents
         latents.backward(similarity_loss(model, latents, target)[1])
-    parts = [conditioning.unconditional] * conditioning.is_guided + [conditioning.conditional]
-    embeddings = torch.cat(parts)  # in the order of the U-Net's batch
-    for leaf in unet.leaves:
-        yield torch.autograd.grad(embeddings, parameters, gradient_of(leaf).to(embeddings.dtype), retain_graph=True)
+    said = conditioning.said(1)
+    if conditioning.is_guided:
+        said = conditioning.unsaid(1).before(said)  # in the order of the denoiser's batch
+    for leaves in denoiser.leaves:
+        pairs = [(told, gradient_of(leaf)) for told, leaf in ((said.embeddings, leaves.embeddings),
+                                                              (said.pooled, leaves.pooled))
+                 if told is not None and told.requires_grad]
+        yield torch.autograd.grad([told for told, _ in pairs], parameters, [g.to(told.dtype) for told, g in pairs],
+                                  retain_graph=True)
 
 
 def norm_of(tensors: tuple[Tensor, ...]) -> float:

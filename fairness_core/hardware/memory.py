@@ -109,16 +109,19 @@ def too_little(needed_gb: float, here_gb: float) -> str:
     return f"this model needs {needed_gb:g} GB of GPU memory; {has}: use the built-in model."
 
 
-def save_memory(unet: nn.Module, vae: nn.Module, memory: Memory) -> None:
-    """Sets the networks' own switches."""
+def save_memory(network: nn.Module, vae: nn.Module, memory: Memory) -> None:
+    """Sets the networks' own switches. Raises ConfigError for one that a transformer has not."""
+    if memory.attention_slicing and not hasattr(network, "set_attention_slice"):
+        raise ConfigError("attention_slicing is for U-Nets, and this model paints by a transformer: leave it out, and use "
+                          "images_at_once=1 and gradient_checkpointing=true.")
     if memory.attention_slicing:
-        unet.set_attention_slice("auto")
+        network.set_attention_slice("auto")
     if memory.vae_tiling:
         vae.enable_tiling()
     if memory.images_at_once:
         vae.enable_slicing()  # the decoder's maps are far larger than the U-Net's: one image at a time
     if memory.gradient_checkpointing:
-        unet.enable_gradient_checkpointing()
+        network.enable_gradient_checkpointing()
         vae.enable_gradient_checkpointing()
 
 

@@ -6,34 +6,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fairness_core.denoisers.kinds import denoiser_of
 from fairness_core.hardware.memory import GIGABYTE, Needs
 
-TOKENS = 77
 # What the graph of two images keeps in the critics over their weights: of CLIP ViT-H/14 and DINOv2 ViT-B/14, float32.
 JUDGING = 0.3
 
 
-def needs_of(unet: nn.Module, vae: nn.Module, encoders: Iterable[nn.Module], critics: Iterable[nn.Module], side: int,
+def needs_of(network: nn.Module, vae: nn.Module, encoders: Iterable[nn.Module], critics: Iterable[nn.Module], side: int,
              precision: torch.dtype) -> Needs:
-    """unet, vae: diffusers', on any device, they are not touched; side: of the latents; precision: of the U-Net's
-    arithmetic. The decoder and the critics compute in float32.
+    """network, vae: diffusers', on any device, they are not touched; encoders: those that stay on the GPU; side: of the
+    latents; precision: of the network's arithmetic. The decoder and the critics compute in float32.
     """
     seeing = sum(map(weight, critics))
-    return Needs(weight(unet) + weight(vae) + sum(map(weight, encoders)), seeing, guided_graph(unet, side, precision),
-                 decoder_graph(vae, side), JUDGING * seeing)
+    return Needs(weight(network) + weight(vae) + sum(map(weight, encoders)), seeing,
+                 guided_graph(network, side, precision), decoder_graph(vae, side), JUDGING * seeing)
 
 
-def guided_graph(unet: nn.Module, side: int, precision: torch.dtype) -> float:
-    """GB that one image's guided prediction, two rows, keeps for its backward pass."""
-    network, meta = on_meta(unet, precision), {"device": "meta", "dtype": precision}
-    config, added = network.config, {}
-    if config.addition_embed_type == "text_time":
-        width = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
-        added = {"added_cond_kwargs": {"text_embeds": torch.zeros(2, width, **meta),
-                                       "time_ids": torch.zeros(2, 6, **meta)}}
-    prompts = torch.zeros(2, TOKENS, config.cross_attention_dim, requires_grad=True, **meta)
-    latents, timestep = torch.zeros(2, config.in_channels, side, side, **meta), torch.zeros((), device="meta")
-    return kept(lambda: network(latents, timestep, prompts, **added).sample, network)
+def guided_graph(network: nn.Module, side: int, precision: torch.dtype) -> float:
+    """GB that one image's guided prediction, of two rows or of one, keeps for its backward pass."""
+    denoiser, meta = denoiser_of(on_meta(network, precision)), {"device": "meta", "dtype": precision}
+    said, timestep = denoiser.blank(denoiser.passes, **meta), torch.zeros((), device="meta")
+    latents = torch.zeros(denoiser.passes, *denoiser.latent_shape(side), **meta)
+    return kept(lambda: denoiser.predict(latents, timestep, said), denoiser.network)
 
 
 def decoder_graph(vae: nn.Module, side: int) -> float:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 from huggingface_hub.errors import GatedRepoError, HFValidationError, HTTPError, RepositoryNotFoundError
@@ -13,7 +14,11 @@ from fairness_core.errors import UserError
 
 INDEX, CARD = "model_index.json", "README.md"
 PIPELINES = {"StableDiffusionPipeline": ("text_encoder", "unet", "vae"),
-             "StableDiffusionXLPipeline": ("text_encoder", "text_encoder_2", "unet", "vae")}
+             "StableDiffusionXLPipeline": ("text_encoder", "text_encoder_2", "unet", "vae"),
+             "StableDiffusion3Pipeline": ("text_encoder", "text_encoder_2", "text_encoder_3", "transformer", "vae"),
+             "FluxPipeline": ("text_encoder", "text_encoder_2", "transformer", "vae")}
+MAY_BE_LEFT_OUT = ("text_encoder_3", "tokenizer_3")  # T5, the largest of Stable Diffusion 3's encoders
+DENOISERS = ("unet", "transformer")
 NOT_NEEDED = ("safety_checker", "feature_extractor", "image_encoder")
 
 
@@ -42,29 +47,39 @@ def cached_folder(repo: str) -> Path | None:
     return Path(index).parent
 
 
-def missing_files(folder: Path) -> list[str]:
-    """What the engine needs of a pipeline's folder and does not find there; [INDEX] when it is no such folder."""
+def read_index(folder: Path) -> dict[str, Any]:
+    """A pipeline's index; empty where there is none that can be read."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        parts = PIPELINES[index["_class_name"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def kind_of(folder: Path) -> str:
+    """The class of a folder's pipeline; empty where it does not say."""
+    return str(read_index(folder).get("_class_name", ""))
+
+
+def missing_files(folder: Path) -> list[str]:
+    """What the engine needs of a pipeline's folder and does not find there; [INDEX] when it is no such folder."""
+    index = read_index(folder)
+    if (kind := kind_of(folder)) not in PIPELINES:
         return [INDEX]
+    parts = [part for part in PIPELINES[kind] if part not in MAY_BE_LEFT_OUT or (index.get(part) or [None])[0]]
     missing = [f"{part}/*.safetensors" for part in parts if not any((folder / part).glob("*.safetensors"))]
     settings = [f"{part}/config.json" for part in parts] + ["scheduler/scheduler_config.json"]
     return missing + [name for name in settings if not (folder / name).is_file()]
 
 
 def checked_folder(folder: Path) -> Path:
-    """The folder, when it is a Stable Diffusion with all its files. Raises ModelError that names what is wrong."""
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        kind = str(index["_class_name"])
-    except (OSError, ValueError, KeyError, TypeError):
+    """The folder, when it is a model of a known kind with all its files. Raises ModelError that names what is wrong."""
+    if not (kind := kind_of(folder)):
         raise ModelError(f"{folder.name} holds no readable {INDEX}: give the folder that diffusers' save_pretrained "
-                         "wrote.") from None
+                         "wrote.")
     if kind not in PIPELINES:
-        raise ModelError(f"{folder.name} is a {kind}: only Stable Diffusion 1.x, 2.x and SDXL and their finetuned or "
-                         f"distilled variants can be used here ({', '.join(PIPELINES)}).")
+        raise ModelError(f"{folder.name} is a {kind}: only Stable Diffusion 1.x, 2.x, XL, 3 and 3.5, FLUX.1, and their "
+                         f"finetuned or distilled variants can be used here ({', '.join(PIPELINES)}).")
     if missing := missing_files(folder):
         raise ModelError(f"{folder.name} lacks {', '.join(missing)}: only weights in safetensors are read; download "
                          "or save the model again.")
@@ -72,15 +87,17 @@ def checked_folder(folder: Path) -> Path:
 
 
 def left_out(folder: Path) -> dict[str, None | bool]:
-    """What from_pretrained is told not to load: the parts that only a whole pipeline uses."""
-    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    parts = dict.fromkeys(part for part in NOT_NEEDED if part in index)
+    """What from_pretrained is told not to load: the parts that only a whole pipeline uses, and what was left out before."""
+    index = read_index(folder)
+    parts = dict.fromkeys(part for part, kind in index.items()
+                          if part in NOT_NEEDED or part in MAY_BE_LEFT_OUT and kind == [None, None])
     return parts | ({"requires_safety_checker": False} if "safety_checker" in index else {})
 
 
 def variant_of(folder: Path) -> str | None:
-    """"fp16" when the U-Net's weights are there in half precision only; else None, the plain files."""
-    return None if any(".fp16." not in file.name for file in (folder / "unet").glob("*.safetensors")) else "fp16"
+    """"fp16" when the denoiser's weights are there in half precision only; else None, the plain files."""
+    files = [file for part in DENOISERS for file in (folder / part).glob("*.safetensors")]
+    return None if any(".fp16." not in file.name for file in files) else "fp16"
 
 
 def download(repo: str) -> Path:
@@ -90,7 +107,8 @@ def download(repo: str) -> Path:
     reached, does not know the model, or asks for an account, and for a model of another kind.
     """
     names = [file.rfilename for file in ask_hub(repo).siblings or []]
-    variant = "fp16" if any(name.startswith("unet/") and ".fp16.safetensors" in name for name in names) else None
+    halves = [name for name in names if name.startswith(tuple(f"{part}/" for part in DENOISERS))]
+    variant = "fp16" if any(".fp16.safetensors" in name for name in halves) else None
     try:
         from diffusers import DiffusionPipeline  # here: who only looks at the list of models need not wait for it
         folder = DiffusionPipeline.download(repo, variant=variant, use_safetensors=True, **dict.fromkeys(NOT_NEEDED))

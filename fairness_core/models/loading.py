@@ -1,18 +1,21 @@
-"""Loads a Stable Diffusion and its critics into one bundle. The registry is assets/models.yaml."""
+"""Loads a model and its critics into one bundle. The registry is assets/models.yaml."""
 
 import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-from diffusers.models.attention_processor import AttnProcessor
 from torch import nn
 
 from fairness_core.critics import Critics, load_critics
+from fairness_core.denoisers.kinds import denoiser_in, denoiser_of
+from fairness_core.denoisers.protocol import Denoiser
+from fairness_core.denoisers.t5 import T5
 from fairness_core.hardware.memory import (Memory, changed_memory, choose_memory, free_gigabytes, keep_on_cpu,
                                            memory_words, save_memory)
 from fairness_core.hardware.needs import needs_of
@@ -20,27 +23,24 @@ from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.files import ModelError, checked_folder, left_out, variant_of
 from fairness_core.models.registry import ModelEntry, available_models, entry_for
 from fairness_core.sampling.gradients import NonLinearSchedulerError, scheduler_coefficients
-from fairness_core.sampling.sdxl import TEXT_TIME
 
 __all__ = ["Model", "ModelEntry", "ModelError", "available_models", "entry_for", "load_entry", "load_model"]
-
-SD_LATENTS, SDXL_LATENTS = 64, 128  # of the pictures that the published models were trained on
 
 
 @dataclass(frozen=True)
 class Model:
     """A pipeline's parts, frozen, and the critics that judge its images.
 
-    precision: the autocast type of the networks' arithmetic; the scheduler and the losses stay in float32.
-    text_encoder_2, tokenizer_2: SDXL's second ones; its unconditional embeddings are zeros when
-    force_zeros_for_empty_prompt, else those of the empty prompt. memory: how many images go together;
-    memory_told: that in words, "" on a CPU.
+    network: what paints, a U-Net or a transformer. precision: the autocast type of the networks' arithmetic; the scheduler
+    and the losses stay in float32. text_encoder_2, tokenizer_2: the second CLIP of SDXL and SD 3; SDXL's unconditional
+    embeddings are zeros when force_zeros_for_empty_prompt, else those of the empty prompt. memory: how many images go
+    together; memory_told: that in words, "" on a CPU. t5: what reads beside the CLIPs, frozen, or None.
     """
 
     entry: ModelEntry
     tokenizer: object
     text_encoder: nn.Module
-    unet: nn.Module
+    network: nn.Module
     vae: nn.Module
     scheduler: object
     critics: Critics
@@ -51,6 +51,7 @@ class Model:
     force_zeros_for_empty_prompt: bool = True
     memory: Memory = Memory()
     memory_told: str = ""
+    t5: T5 | None = None
 
     @property
     def name(self) -> str:
@@ -62,35 +63,43 @@ class Model:
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        size = latent_size(self.unet)
-        return self.unet.config.in_channels, size, size
+        return self.denoiser.latent_shape(self.entry.resolution // pixels_of_latent(self.vae))
 
     @property
     def image_size(self) -> int:
         """Height and width of the images, in pixels."""
-        return latent_size(self.unet) * 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return self.latent_shape[-1] * pixels_of_latent(self.vae)
+
+    @cached_property
+    def denoiser(self) -> Denoiser:
+        return denoiser_of(self.network)
+
+    @property
+    def unet(self) -> nn.Module | None:
+        """The network where it is a U-Net; by this name adapters know it, as they do a diffusers pipeline's."""
+        return self.network if self.denoiser.tower == "unet" else None
+
+    @property
+    def transformer(self) -> nn.Module | None:
+        """The same where it is a transformer."""
+        return self.network if self.denoiser.tower == "transformer" else None
 
     def autocast(self) -> AbstractContextManager:
         """Mixed precision for the networks; off when precision is float32."""
         return torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision != torch.float32)
 
 
-def latent_size(unet: nn.Module) -> int:
-    """Height and width of the latents: what the U-Net's config names, be it one number or a list of two (the smaller,
-    for pictures are square here); where it names none, those of SDXL or of Stable Diffusion 1.x.
-    """
-    size = unet.config.sample_size
-    if size is None:
-        return SDXL_LATENTS if getattr(unet.config, "addition_embed_type", None) == TEXT_TIME else SD_LATENTS
-    return size if isinstance(size, int) else min(size)
+def pixels_of_latent(vae: nn.Module) -> int:
+    """How many pixels wide and high one place of the latents is."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def load_model(name: str, *, device: torch.device | None = None, precision: torch.dtype | None = None,
                memory: Memory | None = None, memory_changes: Sequence[str] = (),
                critics: Critics | None = None) -> Model:
-    """Loads a Stable Diffusion, everything frozen and in eval mode, without asking any network.
+    """Loads a model, everything frozen and in eval mode, without asking any network.
 
-    name: of the registry, or the folder or hub id of any diffusers Stable Diffusion (see `entry_for`).
+    name: of the registry, or the folder or hub id of any diffusers Stable Diffusion or FLUX (see `entry_for`).
     precision: the machine's fast one unless given; torch.float32 for exact comparisons. memory: what suits the free GPU
     memory unless given, the plain way on a CPU; memory_changes: on top of it, such as "images_at_once=2". critics: those
     of the model's own folder or of FAIRNESS_CRITICS unless given.
@@ -118,35 +127,46 @@ def load_entry(entry: ModelEntry, *, device: torch.device | None = None, precisi
         raise ModelError(f"{entry.label} is not on this machine: download it first{size}, under the terms of {licence}: "
                          f"python -m fairness_core models --download {entry.name}")
     pipeline = read_pipeline(checked_folder(folder), entry, precision)
-    check_unet(entry.label, pipeline.unet, pipeline.vae)
-    scheduler = solver(entry, pipeline.scheduler)
+    denoiser, vae = denoiser_in(pipeline), pipeline.vae
+    denoiser.check(entry.label, vae.config.latent_channels)
+    side = denoiser.latent_shape(entry.resolution // pixels_of_latent(vae))[-1]
+    scheduler = solver(entry, pipeline.scheduler, denoiser, side)
     critics = critics or load_critics(critics_folder(entry), device)
-    encoders = [pipeline.text_encoder, getattr(pipeline, "text_encoder_2", None)]
+    encoders = [getattr(pipeline, name) for name in denoiser.encoders]
     if memory is None and free_gb:
-        memory = choose_memory(free_gb, needs_of(pipeline.unet, pipeline.vae, filter(None, encoders),
-                                                 networks_of(critics), latent_size(pipeline.unet), precision))
+        memory = choose_memory(free_gb, needs_of(denoiser.network, vae, encoders, networks_of(critics), side, precision))
     memory = changed_memory(memory or Memory(), memory_changes)
     if memory.critics_on_cpu:
         for network in networks_of(critics):
             keep_on_cpu(network, device)
-    for part in (*encoders, pipeline.unet, pipeline.vae):
-        if part is not None:
-            part.to(device).eval().requires_grad_(False)
-    limit_prompts(pipeline.tokenizer, encoders[0])
-    if encoders[1] is not None:
-        limit_prompts(pipeline.tokenizer_2, encoders[1])
-    prepare_for_speed(pipeline.unet, pipeline.vae, device)
-    round_once(pipeline.unet, precision)
-    save_memory(pipeline.unet, pipeline.vae, memory)
-    return Model(entry, pipeline.tokenizer, pipeline.text_encoder, pipeline.unet, pipeline.vae, scheduler, critics,
-                 device, precision, getattr(pipeline, "tokenizer_2", None), encoders[1],
+    for part in (*encoders, denoiser.network, vae):
+        part.to(device).eval().requires_grad_(False)
+    tokenizers = [getattr(pipeline, name.replace("text_encoder", "tokenizer")) for name in denoiser.encoders]
+    for tokenizer, encoder in zip(tokenizers, encoders):
+        limit_prompts(tokenizer, encoder)
+    prepare_for_speed(denoiser.network, vae, device)
+    round_once(denoiser.network, precision)
+    save_memory(denoiser.network, vae, memory)
+    second = [parts[1] if len(parts) > 1 else None for parts in (tokenizers, encoders)]
+    return Model(entry, tokenizers[0], encoders[0], denoiser.network, vae, scheduler, critics, device, precision, *second,
                  pipeline.config.get("force_zeros_for_empty_prompt", False), memory,
-                 memory_words(memory, free_gb) if free_gb else "")
+                 memory_words(memory, free_gb) if free_gb else "", t5_of(pipeline, denoiser, device))
 
 
-def round_once(unet: nn.Module, precision: torch.dtype) -> None:
+def t5_of(pipeline: diffusers.DiffusionPipeline, denoiser: Denoiser, device: torch.device) -> T5 | None:
+    """The pipeline's T5, frozen. It reads every prompt once, so on a GPU it waits in the computer's memory meanwhile."""
+    if denoiser.t5 is None or getattr(pipeline, denoiser.t5[0]) is None:
+        return None
+    encoder, tokenizer = (getattr(pipeline, name) for name in denoiser.t5)
+    encoder.eval().requires_grad_(False)
+    if device.type == "cuda":
+        keep_on_cpu(encoder, device)
+    return T5(encoder, tokenizer, denoiser.t5_tokens)
+
+
+def round_once(network: nn.Module, precision: torch.dtype) -> None:
     """Keeps the weights as autocast would round them at every call; the normalisations', which it leaves, stay."""
-    for layer in unet.modules():
+    for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             layer.to(precision)
 
@@ -164,26 +184,13 @@ def read_pipeline(folder: Path, entry: ModelEntry, precision: torch.dtype) -> di
         raise ModelError(f"{entry.label} cannot be read from {folder}: {error}") from None
 
 
-def check_unet(label: str, unet: nn.Module, vae: nn.Module) -> None:
-    """Raises ModelError for a U-Net that wants to be told more than a prompt."""
-    config = unet.config
-    if config.time_cond_proj_dim is not None:
-        raise ModelError(f"{label} was distilled with the guidance scale as an input of its U-Net (a latent "
-                         "consistency model): use the model it was distilled from, or one distilled without, such as sd-turbo.")
-    if config.in_channels != vae.config.latent_channels:
-        raise ModelError(f"{label} paints over pictures ({config.in_channels} channels in): use its text-to-image "
-                         "model.")
-    if config.class_embed_type or config.addition_embed_type not in (None, TEXT_TIME):
-        raise ModelError(f"{label} wants other conditions than a prompt: use Stable Diffusion 1.x, 2.x or SDXL.")
-
-
-def solver(entry: ModelEntry, own: object) -> object:
+def solver(entry: ModelEntry, own: object, denoiser: Denoiser, side: int) -> object:
     """The entry's solver, or the model's own; DPM-Solver++ for PNDM, which calls the U-Net more often than it steps.
 
-    All of them solve the same equation. Raises ModelError for one whose gradient cannot be adjusted: it adds noise.
+    All of them solve the same equation. side: of the latents. Raises ModelError for one whose gradient cannot be adjusted: it adds noise.
     """
     name = entry.scheduler or ("DPMSolverMultistepScheduler" if isinstance(own, diffusers.PNDMScheduler) else "")
-    scheduler = getattr(diffusers, name).from_config(own.config) if name else own
+    scheduler = denoiser.solver(getattr(diffusers, name).from_config(own.config) if name else own, side)
     try:
         scheduler_coefficients(scheduler, entry.sampling_steps)
     except NonLinearSchedulerError as error:
@@ -223,9 +230,7 @@ def limit_prompts(tokenizer: Any, text_encoder: nn.Module) -> None:
     tokenizer.model_max_length = min(tokenizer.model_max_length, text_encoder.config.max_position_embeddings)
 
 
-def prepare_for_speed(unet: nn.Module, vae: nn.Module, device: torch.device) -> None:
-    """On a CPU, torch's fused attention is the slow path and channels-last the fast one (measured)."""
-    for part in (unet, vae):
-        part.to(memory_format=torch.channels_last)
-    if device.type == "cpu":
-        unet.set_attn_processor(AttnProcessor())
+def prepare_for_speed(network: nn.Module, vae: nn.Module, device: torch.device) -> None:
+    """On a CPU, channels-last is the fast way for convolutions (measured)."""
+    vae.to(memory_format=torch.channels_last)
+    denoiser_of(network).prepare(device)

@@ -14,6 +14,9 @@ from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.presets import FOLDER as PRESETS
 from fairness_core.settings.presets import Preset, load_presets
 
+CUSTOMARY = {"StableDiffusion3Pipeline": {"sampling_steps": 28, "guidance_scale": 7.0},
+             "FluxPipeline": {"sampling_steps": 28, "guidance_scale": 3.5, "dtype": "bfloat16", "resolution": 1024}}
+
 
 @dataclass(frozen=True)
 class ModelEntry:
@@ -83,7 +86,7 @@ def licences() -> dict[str, Licence]:
 
 
 def entry_for(reference: str) -> ModelEntry:
-    """A name of the registry, the folder of a diffusers Stable Diffusion, or a hub id such as "owner/name".
+    """A name of the registry, the folder of a diffusers Stable Diffusion or FLUX, or a hub id such as "owner/name".
 
     Asks the hub for the licence of an id that is neither in the registry nor here.
     Raises ModelError for anything else.
@@ -95,22 +98,28 @@ def entry_for(reference: str) -> ModelEntry:
     folder = Path(reference).expanduser()
     if (folder / model_files.INDEX).is_file():
         return own_entry(reference, folder.resolve().name, folder=str(folder.resolve()),
-                         licence=model_files.licence_of_folder(folder, licences()))
+                         licence=model_files.licence_of_folder(folder, licences()), **customary(folder))
     if folder.exists():
         raise ModelError(f"{reference} holds no {model_files.INDEX}: give the folder that diffusers' save_pretrained "
-                         "wrote, with unet/, vae/, text_encoder/, tokenizer/ and scheduler/ in it.")
+                         "wrote, with unet/ or transformer/, vae/, text_encoder/, tokenizer/ and scheduler/ in it.")
     if not model_files.is_repo_id(reference):
         raise ModelError(f"Unknown model {reference!r}: choose among {', '.join(entries)}, or give the folder or the "
                          "Hugging Face id (owner/name) of a Stable Diffusion in diffusers' format.")
     cached = model_files.cached_folder(reference)
     licence = model_files.licence_of_repo(reference, cached, licences())
-    return own_entry(reference, reference, repo=reference, licence=licence, needs_download=cached is None)
+    return own_entry(reference, reference, repo=reference, licence=licence, needs_download=cached is None,
+                     **customary(cached))
 
 
 def own_entry(name: str, label: str, **known: object) -> ModelEntry:
-    """A model that the registry does not know, with Stable Diffusion's customary settings."""
-    return ModelEntry(name=name, label=label, note="A model of your own choice.", sampling_steps=20,
-                      guidance_scale=7.5, dtype="float16", **{"folder": "", **known})
+    """A model that the registry does not know, with Stable Diffusion's customary settings where nothing else is known."""
+    settings = {"folder": "", "sampling_steps": 20, "guidance_scale": 7.5, "dtype": "float16"} | known
+    return ModelEntry(name=name, label=label, note="A model of your own choice.", **settings)
+
+
+def customary(folder: Path | None) -> dict[str, object]:
+    """Settings of a model of one's own, by its kind: what diffusers' pipelines take where nothing is said."""
+    return CUSTOMARY.get(model_files.kind_of(folder), {}) if folder else {}
 
 
 def usable_presets(models: Iterable[ModelEntry], kind: str, folder: Path = PRESETS) -> list[Preset]:

@@ -14,10 +14,15 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from fairness_core.denoisers.kinds import denoiser_of
+from fairness_core.denoisers.protocol import Denoiser
 from fairness_core.hardware.waiting import to_device
-from fairness_core.sampling.sdxl import added_conditions
 from fairness_core.sampling.steering import Conditioning
-from fairness_core.settings.prompt_length import PromptError, check_length, measure_prompt
+from fairness_core.sampling.text import PromptError, check_prompt, encode_prompts
+
+__all__ = ["Conditioning", "PosteriorMeanScheduler", "PromptError", "Trajectory", "check_prompt", "decode",
+           "decode_in_parts", "denoise", "denoise_in_parts", "draw_noise", "encode_prompts", "even_parts",
+           "fresh_scheduler", "guided_prediction", "noise_generator", "scheduler_step", "to_uint8"]
 
 # With guidance 64 rows. Fewer take less memory and more time (measured on two cores).
 DENOISED_AT_ONCE, DECODED_AT_ONCE = 32, 16
@@ -37,7 +42,7 @@ class PosteriorMeanScheduler(DDPMScheduler):
 class Trajectory:
     """One sampling of n images in T steps.
 
-    model_inputs: [T, n, c, h, w], what the U-Net was given (after scheduler.scale_model_input), without graph;
+    model_inputs: [T, n, c, h, w], what the denoiser was given (after scheduler.scale_model_input), without graph;
     timesteps: [T]; latents: [n, c, h, w], the final ones.
     """
 
@@ -60,67 +65,21 @@ def noise_generator(prompt: str, number: int, seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
 
 
-def encode_prompts(tokenizer, text_encoder: nn.Module, prompts: list[str], *, allow_empty: bool = True,
-                   reserved: int = 0) -> Tensor:
-    """Prompt embeddings [len(prompts), tokens, width], padded to the tokenizer's limit as a stock pipeline does.
-
-    Carries gradient to the text encoder when autograd is enabled. The unconditional prompt is "".
-    reserved: how many places after the start token are left to soft tokens; the prompt follows them.
-    Raises PromptError for a prompt longer than the limit, and for a blank one unless `allow_empty`.
-    """
-    for prompt in prompts:
-        check_prompt(tokenizer, prompt, allow_empty, reserved)
-    return run_text_encoder(tokenizer, text_encoder, prompts, reserved)[0]
-
-
-def run_text_encoder(tokenizer, text_encoder: nn.Module, prompts: list[str], reserved: int = 0, **options: bool):
-    """What transformers' text encoder answers to prompts that fit."""
-    tokens = tokenizer(prompts, padding="max_length", max_length=tokenizer.model_max_length, return_tensors="pt")
-    device = text_encoder.device
-    uses_mask = getattr(text_encoder.config, "use_attention_mask", False)
-    mask = to_device(leave_places(tokens.attention_mask, reserved), device) if uses_mask else None
-    return text_encoder(to_device(leave_places(tokens.input_ids, reserved), device), attention_mask=mask, **options)
-
-
-def leave_places(ids: Tensor, places: int) -> Tensor:
-    """ids [prompts, tokens] with the first one repeated `places` times; as many are dropped from the padding."""
-    return torch.cat([ids[:, :1].expand(-1, places), ids[:, :ids.shape[1] - places]], 1)
-
-
-def check_prompt(tokenizer, prompt: str, allow_empty: bool = False, reserved: int = 0) -> None:
-    """Raises PromptError for a blank prompt (unless `allow_empty`) or one that would lose its end.
-
-    reserved: how many tokens of the tokenizer's limit are taken already.
-    """
-    if not allow_empty and not prompt.strip():
-        raise PromptError("The prompt is empty: write what to paint, for instance 'a photo of the face of a nurse'.")
-    check_length(prompt, measure_prompt(tokenizer, prompt, reserved), reserved)
-
-
-def guided_prediction(unet: nn.Module, model_input: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+def guided_prediction(denoiser: Denoiser | nn.Module, model_input: Tensor, timesteps: Tensor,
+                      conditioning: Conditioning) -> Tensor:
     """Classifier-free guidance: unconditional + scale * (conditional - unconditional), float32 [n, c, h, w].
 
     model_input: [n, c, h, w], already scaled by the scheduler; timesteps: one scalar, or one an image [n].
-    One U-Net call of 2n images, or of n without guidance.
+    One call of 2n images, or of n without guidance and where the denoiser is guided by itself.
     """
-    n = len(model_input)
-    guided_rows = conditioning.guided_rows(n)
+    denoiser, n = denoiser_of(denoiser), len(model_input)
+    said = conditioning.said(n)
     if not conditioning.is_guided:
-        return predict(unet, model_input, timesteps, *guided_rows, conditioning.time_ids)
-    rows = [None if guided is None else torch.cat([unguided, guided])
-            for unguided, guided in zip(conditioning.unguided_rows(n), guided_rows)]
+        return denoiser.predict(model_input, timesteps, said)
     both_timesteps = timesteps.repeat(2) if timesteps.ndim else timesteps
-    both = predict(unet, torch.cat([model_input, model_input]), both_timesteps, *rows, conditioning.time_ids)
+    both = denoiser.predict(torch.cat([model_input, model_input]), both_timesteps, conditioning.unsaid(n).before(said))
     unguided, guided = both.chunk(2)
     return torch.lerp(unguided, guided, conditioning.guidance_scale)
-
-
-def predict(unet: nn.Module, model_input: Tensor, timesteps: Tensor, embeddings: Tensor, pooled: Tensor | None,
-            time_ids: Tensor | None) -> Tensor:
-    """One U-Net call in the U-Net's own dtype; the result in float32. pooled, time_ids: SDXL's, see Conditioning."""
-    dtype = unet.dtype
-    added = added_conditions(pooled, time_ids, dtype)
-    return unet(model_input.to(dtype), timesteps, encoder_hidden_states=embeddings.to(dtype), **added).sample.float()
 
 
 def fresh_scheduler(scheduler, steps: int):
@@ -144,14 +103,15 @@ def scheduler_step(scheduler, output: Tensor, timestep: Tensor, sample: Tensor,
         return scheduler.step(output, timestep, sample, return_dict=False, **extra)[0]
 
 
-def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int, *,
+def denoise(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int, *,
             detach_inputs: bool = False, generator: torch.Generator | None = None, at_once: int = 0) -> Trajectory:
     """Samples latents from noise [n, c, h, w] (standard normal) in `steps` steps.
 
-    Under autograd the final latents carry the graph. detach_inputs: the U-Net's input carries no gradient at
+    denoiser: or the network of one, whose kind is told by its class.
+    Under autograd the final latents carry the graph. detach_inputs: the denoiser's input carries no gradient at
     any step (B_t = I in the paper's section 4), while the scheduler's linear path does: the "unscaled"
     gradient; without it, the "naive" one. generator: for schedulers that add noise, only.
-    at_once: how many images go through the U-Net together (0: all of them).
+    at_once: how many images go through the denoiser together (0: all of them).
     """
     scheduler = fresh_scheduler(scheduler, steps)
     timesteps = to_device(scheduler.timesteps, noise.device)
@@ -162,15 +122,15 @@ def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditionin
     for timestep, on_device in zip(scheduler.timesteps, timesteps):
         model_input = scheduler.scale_model_input(latents.detach() if detach_inputs else latents, timestep)
         inputs.append(model_input.detach())
-        outputs = [guided_prediction(unet, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
+        outputs = [guided_prediction(denoiser, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
         latents = scheduler_step(scheduler, torch.cat(outputs), timestep, latents, generator)
     return Trajectory(torch.stack(inputs), timesteps, latents)
 
 
-def denoise_in_parts(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
+def denoise_in_parts(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
                      images_at_once: int = 0) -> Trajectory:
     """The same as denoise(), by at most images_at_once images together (0: as many as is fastest)."""
-    return denoise(unet, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE)
+    return denoise(denoiser, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE)
 
 
 def even_parts(n: int, most: int) -> list[slice]:

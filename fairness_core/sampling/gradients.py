@@ -1,7 +1,7 @@
-"""Adjusted direct finetuning (paper, section 4): how a gradient at the images reaches the U-Net's conditioning.
+"""Adjusted direct finetuning (paper, section 4): how a gradient at the images reaches the denoiser's conditioning.
 
-A linear deterministic solver gives z_0 = c z_T + sum_t k_t out_t, where out_t is the (guided) U-Net output at
-step t. With the U-Net's inputs detached, dL/dtheta = sum_t k_t (d out_t / d theta)^T g, g = dL/dz_0: one
+A linear deterministic solver gives z_0 = c z_T + sum_t k_t out_t, where out_t is the (guided) output of the
+denoiser at step t. With its inputs detached, dL/dtheta = sum_t k_t (d out_t / d theta)^T g, g = dL/dz_0: one
 independent forward and backward a step, in any batches, after a sampling without gradient. METHOD section 4.
 """
 
@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from fairness_core.denoisers.kinds import denoiser_of
+from fairness_core.denoisers.protocol import Denoiser
 from fairness_core.errors import UserError
 from fairness_core.hardware.waiting import to_device
 from fairness_core.sampling.denoise import (Trajectory, denoise, even_parts, fresh_scheduler, guided_prediction,
-                                            predict, scheduler_step)
+                                            scheduler_step)
 from fairness_core.sampling.steering import Conditioning
 
 NEGLIGIBLE = 1e-6  # coefficients below this share of the largest are rounding: the step does not count
@@ -24,12 +26,12 @@ EMBEDDINGS = ("conditional", "unconditional", "pooled", "pooled_unconditional") 
 
 
 class NonLinearSchedulerError(UserError):
-    """A scheduler whose result is not a fixed linear function of the noise and the U-Net's outputs."""
+    """A scheduler whose result is not a fixed linear function of the noise and the denoiser's outputs."""
 
 
 @dataclass(frozen=True)
 class Coefficients:
-    """z_0 = noise * drawn noise + sum over steps of outputs[t] * U-Net output t. outputs: float64 [T]."""
+    """z_0 = noise * drawn noise + sum over steps of outputs[t] * the denoiser's output t. outputs: float64 [T]."""
 
     noise: float
     outputs: Tensor
@@ -37,13 +39,12 @@ class Coefficients:
 
 @dataclass(frozen=True)
 class ConditioningGradient:
-    """Gradient with respect to the embeddings of a Conditioning, in their shapes; zero where none was asked for.
-
-    pooled, pooled_unconditional: SDXL's, else None.
+    """Gradient with respect to the embeddings of a Conditioning, in their shapes; zero where none was asked for, None where
+    it has none.
     """
 
     conditional: Tensor
-    unconditional: Tensor
+    unconditional: Tensor | None = None
     pooled: Tensor | None = None
     pooled_unconditional: Tensor | None = None
 
@@ -60,7 +61,7 @@ def scheduler_coefficients(scheduler, steps: int) -> Coefficients:
 
     One run on unit vectors: the sample starts as e_0, the output of step t is e_(t+1). Raises
     NonLinearSchedulerError when that does not describe the scheduler: clipping, thresholding, added noise,
-    several U-Net calls a step.
+    several calls a step.
     """
     check_configuration(scheduler, steps)
     basis = torch.eye(steps + 1, dtype=torch.float64)
@@ -72,7 +73,7 @@ def scheduler_coefficients(scheduler, steps: int) -> Coefficients:
 
 
 def run_scheduler(scheduler, noise: Tensor, outputs: Tensor) -> Tensor:
-    """The sample after each step, [T, m], from noise [m] when the U-Net answers outputs [T, m], whatever it sees."""
+    """The sample after each step, [T, m], from noise [m] when the denoiser answers outputs [T, m], whatever it sees."""
     as_image = (1, 1, 1, -1)
     scheduler = fresh_scheduler(scheduler, len(outputs))
     generator = torch.Generator().manual_seed(0)  # a scheduler that adds noise shall not touch the global one
@@ -96,14 +97,14 @@ def check_configuration(scheduler, steps: int) -> None:
                                       "DPMSolverMultistepScheduler, DDIMScheduler or EulerDiscreteScheduler.")
     calls = len(fresh_scheduler(scheduler, steps).timesteps)
     if calls != steps:
-        raise NonLinearSchedulerError(f"{name} calls the U-Net {calls} times for {steps} steps: use a solver with one "
+        raise NonLinearSchedulerError(f"{name} calls the network {calls} times for {steps} steps: use a solver with one "
                                       "call a step, such as DPMSolverMultistepScheduler or DDIMScheduler.")
 
 
 def check_linearity(scheduler, steps: int, combined: Tensor) -> None:
     """Compares a second run, on random noise and outputs of several sizes, with what `combined` [T, T + 1] predicts.
 
-    After every step: the last one may hide what came before, as it does when the U-Net predicts the sample itself.
+    After every step: the last one may hide what came before, as it does when the denoiser predicts the sample itself.
     Raises NonLinearSchedulerError when they differ, be it by clipping, by state, or by noise of its own.
     """
     generator = torch.Generator().manual_seed(0)
@@ -153,16 +154,16 @@ def choose_timesteps(total: int, wanted: int, generator: torch.Generator | None 
     return [(start + j * total) // wanted for j in range(wanted)], total / wanted
 
 
-def accumulate_gradients(unet: nn.Module, trajectory: Trajectory, conditioning: Conditioning, latents_gradient: Tensor,
-                         weights: Tensor, pairs: Sequence[tuple[int, int]], scale: float, images_per_batch: int,
+def accumulate_gradients(denoiser: Denoiser | nn.Module, trajectory: Trajectory, conditioning: Conditioning,
+                         latents_gradient: Tensor, weights: Tensor, pairs: Sequence[tuple[int, int]], scale: float, images_per_batch: int,
                          unconditional_gradient: bool = True) -> ConditioningGradient:
     """sum over (step, image) pairs of scale * weights[step] * (d out_step)^T latents_gradient, of that image.
 
-    The U-Net parameters that require a gradient accumulate it in .grad; that of the prompt embeddings is returned.
+    The denoiser's parameters that require a gradient accumulate it in .grad; that of the prompt embeddings is returned.
     latents_gradient: [n, c, h, w], the loss's gradient at the final latents; weights: [T], from step_weights;
     pairs: each image's chosen steps; scale: from choose_timesteps. They run in batches of at most images_per_batch,
     nearly even ones, so memory depends on that number only. unconditional_gradient=False treats the unconditional
-    prediction as a constant (no gradient to its embeddings nor to U-Net parameters through it): a cheaper, approximate
+    prediction as a constant (no gradient to its embeddings nor to parameters through it): a cheaper, approximate
     backward.
     """
     leaves = leaves_of(conditioning, unconditional_gradient)
@@ -172,18 +173,18 @@ def accumulate_gradients(unet: nn.Module, trajectory: Trajectory, conditioning: 
     for steps, images, factors in batches(pairs, scale * weights, images_per_batch, latents_gradient):
         inputs, timesteps = trajectory.model_inputs[steps, images], trajectory.timesteps[steps]
         with torch.enable_grad():
-            output = predict_rows(unet, inputs, timesteps, leaves.of(images))
+            output = predict_rows(denoiser, inputs, timesteps, leaves.of(images))
         output.backward(factors.view(-1, 1, 1, 1) * latents_gradient[images])
     return ConditioningGradient(*(gradient_of(getattr(leaves, name)) for name in EMBEDDINGS))
 
 
-def naive_gradients(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, latents_gradient: Tensor,
-                    steps: int, images_at_once: int) -> ConditioningGradient:
+def naive_gradients(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioning: Conditioning,
+                    latents_gradient: Tensor, steps: int, images_at_once: int) -> ConditioningGradient:
     """The same by plain autograd through the whole sampling, a few images at a time: their graphs are large."""
     leaves = leaves_of(conditioning, True)
     for rows in even_parts(len(noise), images_at_once):
         with torch.enable_grad():
-            latents = denoise(unet, scheduler, noise[rows], leaves.of(rows), steps).latents
+            latents = denoise(denoiser, scheduler, noise[rows], leaves.of(rows), steps).latents
         latents.backward(latents_gradient[rows])
     return ConditioningGradient(*(gradient_of(getattr(leaves, name)) for name in EMBEDDINGS))
 
@@ -197,10 +198,11 @@ def leaves_of(conditioning: Conditioning, unconditional_gradient: bool) -> Condi
     return replace(conditioning, **{name: leaf(name) for name in EMBEDDINGS})
 
 
-def conditional_part(unet: nn.Module, model_input: Tensor, timesteps: Tensor, conditioning: Conditioning) -> Tensor:
+def conditional_part(denoiser: Denoiser | nn.Module, model_input: Tensor, timesteps: Tensor,
+                     conditioning: Conditioning) -> Tensor:
     """What of guided_prediction depends on the prompt: the rest is a constant and its value is not needed."""
-    rows = conditioning.guided_rows(len(model_input))
-    return conditioning.guidance_scale * predict(unet, model_input, timesteps, *rows, conditioning.time_ids)
+    scale = conditioning.guidance_scale if conditioning.is_guided else 1.0
+    return scale * denoiser_of(denoiser).predict(model_input, timesteps, conditioning.said(len(model_input)))
 
 
 def every_pair(steps: Sequence[int], images: Sequence[int]) -> list[tuple[int, int]]:

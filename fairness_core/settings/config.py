@@ -54,10 +54,11 @@ class FinetuneConfig:
     same attributes; every other prompt follows the target above.
     kept_prompts: prompts that say who is to be seen ("a male nurse") or otherwise must not move: every step also asks
     one of them for the faces that the original model paints. Those among `prompts` follow the target.
-    tune: "text_encoder", "unet" or "both" (LoRA), or "tokens" (`soft_tokens` learned vectors before the prompt).
+    tune: "text_encoder", "unet" (the denoiser, be it a U-Net or a transformer) or "both" (LoRA), or "tokens"
+    (`soft_tokens` learned vectors before the prompt).
     learning_rate_schedule: "constant", or "linear": falling to nothing by the last step.
     lora_rank, lora_alpha: LoRA counts alpha / rank times; alpha 0 means as large as the rank. lora_targets: the text
-    encoder's parts that get LoRA, "attention" and "mlp"; the U-Net's are its attention.
+    encoder's parts that get LoRA, "attention" and "mlp"; the denoiser's are its attention.
     gradient: "adjusted", "naive" or "unscaled".
     sampling_steps: denoising steps of the images trained on; comparison_steps: of those that people look at and that
     are measured (0: as many as sampling_steps).

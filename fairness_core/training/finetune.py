@@ -74,7 +74,7 @@ def film_strip(run: Run) -> FilmStrip:
     noise = draw_noise(prompt, range(FILM_IMAGES), config.seed, model.latent_shape).to(model.device)
     with run.average.applied(run.parameters), model.autocast():
         conditioning = condition(model, prompt, config.guidance_scale)
-        latents = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, config.steps_shown,
+        latents = denoise_in_parts(model.denoiser, model.scheduler, noise, conditioning, config.steps_shown,
                                    model.memory.images_at_once).latents
         return FilmStrip(run.step, prompt, to_uint8(decode_in_parts(model.vae, latents)))
 

@@ -92,7 +92,7 @@ def add_gradients(run: Run, batch: Batch) -> Judgement:
         reference = originals_of(run, batch)
         conditioning = condition_batch(run, batch)
         with torch.no_grad():
-            trajectory = denoise_in_parts(model.unet, model.scheduler, batch.noise, conditioning, config.sampling_steps,
+            trajectory = denoise_in_parts(model.denoiser, model.scheduler, batch.noise, conditioning, config.sampling_steps,
                                           model.memory.images_at_once)
         judgement = judge(model.critics, model.vae, trajectory.latents, reference, batch.groups, config.losses,
                           run.share, run.scaler.scale)
@@ -110,10 +110,10 @@ def condition_batch(run: Run, batch: Batch) -> Conditioning:
 
 def gradient_at_prompts(run: Run, batch: Batch, conditioning: Conditioning, trajectory: Trajectory,
                         judgement: Judgement) -> ConditioningGradient:
-    """Through the U-Net, whose own adapter collects its part; (step, image) pairs of all prompts share the batches."""
+    """Through the denoiser, whose own adapter collects its part; (step, image) pairs of all prompts share the batches."""
     model, config = run.model, run.config
     if config.gradient == "naive":
-        return naive_gradients(model.unet, model.scheduler, batch.noise, conditioning, judgement.latents_gradient,
+        return naive_gradients(model.denoiser, model.scheduler, batch.noise, conditioning, judgement.latents_gradient,
                                config.sampling_steps, model.memory.images_at_once or DENOISED_AT_ONCE)
     pairs, scale = [], 1.0
     for group, rows, asked in zip(batch.groups, batch.rows, judgement.asked):
@@ -121,7 +121,7 @@ def gradient_at_prompts(run: Run, batch: Batch, conditioning: Conditioning, traj
             generator = torch.Generator().manual_seed(int(group.rng.integers(2**31)))
             chosen, scale = choose_timesteps(config.sampling_steps, config.timesteps_per_update, generator)
             pairs += every_pair(chosen, range(rows.start, rows.stop))
-    return accumulate_gradients(model.unet, trajectory, conditioning, judgement.latents_gradient, run.step_weights, pairs,
+    return accumulate_gradients(model.denoiser, trajectory, conditioning, judgement.latents_gradient, run.step_weights, pairs,
                                 scale, model.memory.images_at_once or IMAGES_PER_BATCH, config.unconditional_gradient)
 
 
@@ -174,7 +174,7 @@ def paint_originals(run: Run, batch: Batch, new: list[int]) -> dict[int, Referen
     part = Batch(*(tuple(values[i] for i in new) for values in (batch.prompts, batch.groups, batch.numbers)),
                  torch.cat([batch.noise[batch.rows[i]] for i in new]))
     with adapter_strength(model, 0.0):
-        latents = denoise_in_parts(model.unet, model.scheduler, part.noise, condition_batch(run, part),
+        latents = denoise_in_parts(model.denoiser, model.scheduler, part.noise, condition_batch(run, part),
                                    config.sampling_steps, model.memory.images_at_once).latents
     seen = look_at_originals(model.critics, decode_in_parts(model.vae, latents))
     return {i: seen.rows(rows) for i, rows in zip(new, part.rows)}

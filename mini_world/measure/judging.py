@@ -94,7 +94,7 @@ def paint_batch(model: Model, wanted: Sequence[tuple[str, int]], steps: int,
         first = next(iter(each.values()))
         conditioning = replace(first, conditional=torch.cat([each[prompt].conditional for prompt, _ in wanted]))
         noise = torch.cat([draw_noise(prompt, [number], SEED, model.latent_shape) for prompt, number in wanted])
-        latents = denoise(model.unet, model.scheduler, noise.to(model.device), conditioning, steps).latents
+        latents = denoise(model.denoiser, model.scheduler, noise.to(model.device), conditioning, steps).latents
         return to_uint8(decode(model.vae, latents))
 
 

@@ -65,7 +65,7 @@ def test_it_would_differ_without_the_rescaling(run, monkeypatch):
     training.add_gradients(run, training.batch_of_step(run))
     expected = gradient_of(run)
     monkeypatch.setattr(published, "find_targets", engines_targets)
-    monkeypatch.setattr(published, "AdjustedUnet", lambda unet, factors: published.CheckpointedUnet(unet))
+    monkeypatch.setattr(published, "AdjustedDenoiser", lambda denoiser, factors: published.CheckpointedDenoiser(denoiser))
     published.add_gradient(run, "a nurse", noise_of(run), np.random.default_rng(0))
     assert (gradient_of(run) - expected).norm() > 1e-2 * expected.norm()
 

@@ -8,8 +8,10 @@ from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteS
 from helpers.fakes import tiny_scheduler
 from torch import Tensor, nn
 
+from fairness_core.denoisers.kinds import denoiser_of
 from fairness_core.sampling.denoise import Conditioning, PosteriorMeanScheduler, denoise
 from fairness_core.sampling.gradients import accumulate_gradients, every_pair, scheduler_coefficients, step_weights
+from fairness_core.sampling.steering import Said
 
 STEPS = 5
 SOLVERS = {
@@ -30,17 +32,16 @@ def build(solver: str, prediction: str = "epsilon"):
     return tiny_scheduler(**SOLVERS[solver], prediction_type=prediction)
 
 
-class Weighing(nn.Module):
-    """A U-Net whose output's gradient is multiplied by another factor at each call."""
+class Weighing:
+    """A denoiser whose output's gradient is multiplied by another factor at each call."""
 
-    def __init__(self, unet: nn.Module, factors: list[float]):
-        super().__init__()
-        self.unet, self.factors, self.dtype, self.config = unet, iter(factors), unet.dtype, unet.config
+    def __init__(self, denoiser, factors: list[float]):
+        self.denoiser, self.factors = denoiser_of(denoiser), iter(factors)
 
-    def forward(self, *args, **kwargs):
-        output, factor = self.unet(*args, **kwargs).sample, next(self.factors)
+    def predict(self, model_input: Tensor, timesteps: Tensor, said: Said) -> Tensor:
+        output, factor = self.denoiser.predict(model_input, timesteps, said), next(self.factors)
         output.register_hook(lambda gradient: gradient * factor)
-        return SimpleNamespace(sample=output)
+        return output
 
 
 def loss_of(latents: Tensor) -> Tensor:

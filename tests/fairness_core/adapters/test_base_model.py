@@ -108,7 +108,7 @@ def test_the_first_encoders_part_of_sdxls_is_taken_where_it_says_so(models, tmp_
     save_file(first, path, {"modelspec.architecture": header(path)["modelspec.architecture"]})
     load_adapter(models["sdxl"], path)
     save_file(first, path, {"modelspec.architecture": "flux-1-dev/lora"})
-    with pytest.raises(AdapterError, match="another model: for flux 1 dev, and this one is stable diffusion of width"):
+    with pytest.raises(AdapterError, match="another model: for FLUX.1, and this one is stable diffusion of width"):
         load_adapter(models["sdxl"], path)
 
 
