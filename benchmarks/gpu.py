@@ -2,7 +2,7 @@
 
 python -m benchmarks.gpu --out folder
 Measures the built-in model's Short finetune, the published iteration beside the engine's on Stable Diffusion 1.5, a
-step of 2.1 and XL (all three with random weights), and how often the host waits in a step. Every part runs in a process
+step of 2.1, XL and 3.5 Medium (all with random weights), and how often the host waits in a step. Every part runs in a process
 of its own with a time limit, is printed as soon as it is there, and what it had found out when it was stopped is kept.
 Writes gpu.json and gpu.md.
 """
@@ -23,10 +23,10 @@ from fairness_core.files import write_atomically
 from fairness_core.report import markdown_table
 
 NO_GPU = "This machine has no GPU: nothing was measured. Run it where there is one."
-LIMITS = {"short": 75, "waits": 30, "iteration": 75, "sd21": 25, "sdxl": 35}  # seconds; four minutes together
+LIMITS = {"short": 60, "waits": 20, "iteration": 75, "sd21": 25, "sdxl": 35, "sd35-medium": 25}  # seconds; four minutes together
 TITLES = {"short": "Short on the built-in model", "waits": "Host waits a step", "sd21": "A step of Stable Diffusion 2.1",
           "iteration": "The published iteration and the engine's, Stable Diffusion 1.5 with random weights",
-          "sdxl": "A step of Stable Diffusion XL"}
+          "sdxl": "A step of Stable Diffusion XL", "sd35-medium": "A step of Stable Diffusion 3.5 Medium"}
 ROOT = Path(__file__).parents[1]
 
 

@@ -45,8 +45,8 @@ def on_meta(network: nn.Module, dtype: torch.dtype) -> nn.Module:
 
 
 def weight(network: nn.Module) -> float:
-    """GB of its parameters."""
-    return sum(p.numel() * p.itemsize for p in network.parameters()) / GIGABYTE
+    """GB of its parameters, and of its table of places where it has one."""
+    return sum(p.numel() * p.itemsize for p in (*network.parameters(), *network.buffers())) / GIGABYTE
 
 
 def place(tensor: Tensor) -> int:

@@ -1,1 +1,1 @@
-"""Which Stable Diffusions can be used, where their files are, and how they are loaded."""
+"""Which models can be used, where their files are, and how they are loaded."""

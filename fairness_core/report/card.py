@@ -16,12 +16,13 @@ TEMPLATE = Path(__file__).with_name("templates") / "model_card.md"
 TAGS = {"tokens": "textual_inversion"}
 LOAD_LORA = f'''pipeline.load_lora_weights(".", weight_name="{LORA_FILE}", adapter_name="fairness")
 pipeline.set_adapters("fairness", 1.0)  # strength: 0 is the original model'''
-LOAD_TOKENS = f'pipeline.load_textual_inversion("{TOKENS_FILE}", token="{TOKEN}")'
+LOAD_TOKENS = f'''pipeline.load_textual_inversion("{TOKENS_FILE}", token="{TOKEN}")
+# FLUX.1 alone: its T5 reads the prompt as well, so give it the words without {TOKEN} as prompt_2'''
 # tune -> what the adapter is, how a pipeline loads it, what is written before a prompt
 ADAPTERS = {
     "text_encoder": ("A LoRA adapter for the text encoder", LOAD_LORA, ""),
-    "unet": ("A LoRA adapter for the U-Net", LOAD_LORA, ""),
-    "both": ("A LoRA adapter for the text encoder and the U-Net", LOAD_LORA, ""),
+    "unet": ("A LoRA adapter for the network that paints", LOAD_LORA, ""),
+    "both": ("A LoRA adapter for the text encoder and the network that paints", LOAD_LORA, ""),
     "tokens": ("Soft tokens, written before a prompt, for the text encoder", LOAD_TOKENS, f"{TOKEN} "),
 }
 # column of the table -> what the hub's list of results calls it

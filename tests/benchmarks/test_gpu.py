@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers.fakes import tiny_model
 from helpers.small_pipelines import loaded, saved
+from helpers.small_transformers import loaded_flow, saved_flow
 
 from benchmarks import architectures, gpu, gpu_parts, real_models
 from benchmarks.gpu_parts import Sizes
@@ -57,6 +58,11 @@ def test_one_step_is_measured(kind, tmp_path):
     assert "2 images, 2 sampling steps" in told(kind, kept[-1])
 
 
+def test_one_step_of_a_transformer_is_measured(tmp_path):
+    gpu_parts.one_step(loaded_flow(saved_flow("sd35", tmp_path)), SMALL, kept := Kept())
+    assert "2 images, 2 sampling steps" in told("sd35-medium", kept[-1])
+
+
 def test_waits_are_counted_and_found():
     gpu_parts.waits(tiny_model(), brief_short().config, kept := Kept())
     assert kept[-1]["elsewhere"] == "" and 0 < kept[-1]["reads"] <= 10
@@ -103,7 +109,7 @@ def test_all_parts_are_printed_and_written(tmp_path, monkeypatch, capsys):
         "wall_seconds": 1.0, "unfinished": "" if "waits" in command else "no luck", "found": found if "waits" in command else {}})
     gpu.main(["--out", str(tmp_path), "--device", "cpu"])
     text = (tmp_path / "gpu.md").read_text(encoding="utf-8")
-    assert text.count("Not finished: no luck") == 4 and "5 tensor operations, 1 host reads (cpu 1)" in text
+    assert text.count("Not finished: no luck") == 5 and "5 tensor operations, 1 host reads (cpu 1)" in text
     printed = capsys.readouterr().out
     assert all(title in text and title in printed for title in gpu.TITLES.values())
     assert set(json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))["parts"]) == set(gpu.LIMITS)

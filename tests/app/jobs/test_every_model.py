@@ -12,6 +12,7 @@ from helpers.fake_hub import OWNER, TOKEN, serving_hub
 from helpers.fakes import tiny_critics
 from helpers.jobs import wait
 from helpers.small_pipelines import CONFIG, PROMPT, saved
+from helpers.small_transformers import PIXELS, SMALL, saved_flow
 from huggingface_hub import constants
 from PIL import Image
 
@@ -26,14 +27,17 @@ from fairness_core.report.model_names import model_source
 pytestmark = pytest.mark.slow
 ROWS = {row.name: row for row in available_models()}
 # registry's name -> the small pipeline of its class, prediction and solver
-KINDS = {"mini": "sd15", "sd14": "sd15", "sd15": "sd15", "sd21": "sd21", "sdxl": "sdxl", "sd-turbo": "turbo"}
+KINDS = {"mini": "sd15", "sd14": "sd15", "sd15": "sd15", "sd21": "sd21", "sdxl": "sdxl", "sd-turbo": "turbo",
+         "sd35-medium": "sd35", "sd35-large": "sd3", "sd35-turbo": "sd3", "flux-dev": "flux-dev",
+         "flux-schnell": "flux-schnell"}
 
 
 @pytest.fixture
 def finished(tmp_path):
     """Runs a whole job with the small pipeline of one kind under the entry's name; returns the run's folder."""
     def run(entry, kind: str, tune: str = "text_encoder") -> runs.RunFolder:
-        small = replace(entry, folder=str(saved(kind, tmp_path / "small")), repo="", unavailable="")
+        save = saved_flow if kind in SMALL else saved
+        small = replace(entry, folder=str(save(kind, tmp_path / "small")), repo="", unavailable="", resolution=PIXELS)
         model = load_entry(small, device=torch.device("cpu"), precision=torch.float32, critics=tiny_critics())
         runner = JobRunner(replace(fairness_engine(), load_model=lambda name: model), tmp_path / "runs", tmp_path / "none")
         config = replace(CONFIG, model=entry.name, tune=tune, guidance_scale=max(1.0, entry.guidance_scale))
