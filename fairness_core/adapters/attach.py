@@ -131,6 +131,8 @@ def check_base(model: Any, path: Path, file: AdapterFile) -> None:
     other = misfit(file.base, base_of(model))
     if not other and "text_encoder_2" in file.lora and len(text_encoders(model)) < 2:
         other = "was made for another model: this one has no second text encoder."
+    if not other and (foreign := set(file.lora) - set(towers_of(model))):
+        other = f"was made for another model: this one has no {min(foreign).replace('unet', 'U-Net')}."
     if not other and len(text_encoders(model)) > 1:
         if file.tokens is not None:
             other = "holds soft tokens, and this model has two text encoders: they are for models with one."

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from fairness_core.adapters.attach import attach_file
-from fairness_core.adapters.files import AdapterError, AdapterFile, read_adapter
+from fairness_core.adapters.files import TEXT_TOWERS, AdapterError, AdapterFile, read_adapter
 from fairness_core.adapters.soft_tokens import tokens_of
 from fairness_core.metrics.must_not_move import load_panel
 from fairness_core.sampling.conditioning import condition
@@ -51,7 +51,7 @@ def attach_text_adapter(model: TextModel, path: Path) -> None:
     Raises AdapterError for a file that cannot be read, is another model's, or tunes the U-Net alone.
     """
     file = read_adapter(path)
-    own = {tower: part for tower, part in file.lora.items() if tower != "unet"}
+    own = {tower: part for tower, part in file.lora.items() if tower in TEXT_TOWERS}
     if file.tokens is None and not own:
         raise AdapterError(f"{path.name} tunes the U-Net alone: the embeddings stay as they are, so nothing can be "
                            "read from them. Compare pictures instead: python -m fairness_core evaluate.")

@@ -97,10 +97,11 @@ def saved_flow(kind: str, folder: Path, **options: object) -> Path:
     return folder
 
 
-def loaded_flow(folder: Path, **options: object) -> Model:
-    """As a user would load a folder, but with small critics and pictures."""
+def loaded_flow(folder: Path, dtype: str = "", **options: object) -> Model:
+    """As a user would load a folder, but with small critics and pictures. dtype: of its files, where another is said."""
     options = dict(device=torch.device("cpu"), precision=torch.float32, critics=tiny_critics()) | options
-    return load_entry(replace(entry_for(str(folder)), resolution=PIXELS), **options)
+    entry = entry_for(str(folder))
+    return load_entry(replace(entry, resolution=PIXELS, dtype=dtype or entry.dtype), **options)
 
 
 def stock(folder: Path) -> DiffusionPipeline:

@@ -5,8 +5,9 @@ import torch
 from helpers.fakes import LATENT_SHAPE, WIDTH, tiny_text_encoder, tiny_tokenizer, tiny_unet
 from torch import Tensor, nn
 
-from fairness_core.adapters.attach import TEXT_ENCODER_LAYERS, UNET_LAYERS
+from fairness_core.adapters.attach import TEXT_ENCODER_LAYERS
 from fairness_core.adapters.lora import attach_lora, detach_lora, lora_layers, lora_strength, lora_tensors, merge_lora
+from fairness_core.denoisers.unet import UNet
 from fairness_core.sampling.denoise import encode_prompts
 
 RANK = 3
@@ -17,7 +18,7 @@ class Tower:
 
     def __init__(self, kind: str):
         self.network = tiny_text_encoder() if kind == "text_encoder" else tiny_unet()
-        self.layers = sum(TEXT_ENCODER_LAYERS.values(), ()) if kind == "text_encoder" else UNET_LAYERS
+        self.layers = sum(TEXT_ENCODER_LAYERS.values(), ()) if kind == "text_encoder" else UNet.layers
         generator = torch.Generator().manual_seed(0)
         self.latents = torch.randn(2, *LATENT_SHAPE, generator=generator)
         self.embeddings = torch.randn(2, 5, WIDTH, generator=generator)

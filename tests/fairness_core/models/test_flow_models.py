@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FlowMatchHeunDiscreteScheduler
-from helpers.small_pipelines import CONFIG, GUIDANCE, NUMBERS, PROMPT, STEPS
+from helpers.small_pipelines import CONFIG, GUIDANCE, NUMBERS, PROMPT, STEPS, loaded, saved
 from helpers.small_transformers import KINDS, PIXELS, SIDE, loaded_flow, saved_flow, stock, stock_pictures
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
-from fairness_core.adapters.attach import AdapterError, load_adapter
+from fairness_core.adapters.attach import AdapterError, attach_adapter, load_adapter, save_adapter
 from fairness_core.evaluation.compare import paint
 from fairness_core.events import StepDone
 from fairness_core.hardware.memory import keep_on_cpu
@@ -57,7 +57,7 @@ def test_guidance_is_read_by_those_that_know_it(folder):
 def test_a_step_is_taken_and_the_stock_pipeline_reads_the_adapter(folder, tune, tmp_path):
     model = loaded_flow(folder)
     before = ours(model)
-    events = list(finetune(model, replace(CONFIG, tune=tune, learning_rate=0.05), tmp_path))
+    events = list(finetune(model, replace(CONFIG, tune=tune, learning_rate=0.5), tmp_path))
     [step] = [e for e in events if isinstance(e, StepDone)]
     assert not step.skipped and all(math.isfinite(loss) for loss in step.losses.values())
     adapter = events[-1].adapter
@@ -107,6 +107,17 @@ def test_an_adapter_of_one_kind_is_refused_by_another(tmp_path):
     adapter = list(finetune(models[0], replace(CONFIG, tune="unet"), tmp_path / "run"))[-1].adapter
     with pytest.raises(AdapterError, match="made for another model: for stable diffusion 3 of width 32, and this one is flux"):
         load_adapter(models[1], adapter)
+
+
+def test_a_file_that_does_not_say_what_it_is_for_is_told_by_its_networks(tmp_path):
+    """LoRA of a U-Net for a transformer, and the other way round."""
+    flow, plain = loaded_flow(saved_flow("sd3", tmp_path / "sd3")), loaded(saved("sd15", tmp_path / "sd15"))
+    for model, other, says in ((flow, plain, "this one has no transformer"), (plain, flow, "this one has no U-Net")):
+        attach_adapter(model, "unet", rank=2, alpha=2, targets=("attention",), soft_tokens=1, seed=0)
+        path = save_adapter(model, tmp_path / "adapter")
+        save_file(load_file(path), path)
+        with pytest.raises(AdapterError, match=f"made for another model: {says}"):
+            load_adapter(other, path)
 
 
 @pytest.mark.parametrize(("kind", "options", "says"), [
