@@ -174,8 +174,9 @@ def compare_scales(model: Model, settings: LabSettings, target: Target,
 
 
 def step_shares(model: Model, settings: LabSettings, target: Target, noise: Tensor, parameters: list[nn.Parameter],
-                detach_inputs: bool) -> Iterator[tuple[Tensor, ...]]:
-    """Each step's share of dL/dtheta for one noise [1, c, h, w], in the parameters' shapes, in the order of sampling.
+                detach_inputs: bool) -> Iterator[tuple[Tensor | None, ...]]:
+    """Each step's share of dL/dtheta for one noise [1, c, h, w], in the parameters' shapes, in the order of sampling; None
+    for a parameter that no gradient reaches, such as those of the last layer of SDXL's first encoder.
 
     With detach_inputs, k_t (d out_t / d theta)^T g; without, the later steps' Jacobians B_t stand between.
     """
@@ -193,8 +194,8 @@ def step_shares(model: Model, settings: LabSettings, target: Target, noise: Tens
                                                               (said.pooled, leaves.pooled))
                  if told is not None and told.requires_grad]
         yield torch.autograd.grad([told for told, _ in pairs], parameters, [g.to(told.dtype) for told, g in pairs],
-                                  retain_graph=True)
+                                  retain_graph=True, allow_unused=True)
 
 
-def norm_of(tensors: tuple[Tensor, ...]) -> float:
-    return torch.stack([t.double().norm() for t in tensors]).norm().item()
+def norm_of(tensors: tuple[Tensor | None, ...]) -> float:
+    return torch.stack([t.double().norm() for t in tensors if t is not None]).norm().item()

@@ -187,7 +187,8 @@ def read_pipeline(folder: Path, entry: ModelEntry, precision: torch.dtype) -> di
 def solver(entry: ModelEntry, own: object, denoiser: Denoiser, side: int) -> object:
     """The entry's solver, or the model's own; DPM-Solver++ for PNDM, which calls the U-Net more often than it steps.
 
-    All of them solve the same equation. side: of the latents. Raises ModelError for one whose gradient cannot be adjusted: it adds noise.
+    All of them solve the same equation. side: of the latents. Raises ModelError for one whose gradient cannot be
+    adjusted: it adds noise.
     """
     name = entry.scheduler or ("DPMSolverMultistepScheduler" if isinstance(own, diffusers.PNDMScheduler) else "")
     scheduler = denoiser.solver(getattr(diffusers, name).from_config(own.config) if name else own, side)
