@@ -14,7 +14,8 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from fairness_core.hardware.waiting import to_device
+from fairness_core.hardware.waiting import constant, to_device
+from fairness_core.sampling.recorded import recorded
 from fairness_core.sampling.sdxl import added_conditions
 from fairness_core.sampling.steering import Conditioning
 from fairness_core.settings.prompt_length import PromptError, check_length, measure_prompt
@@ -145,14 +146,17 @@ def scheduler_step(scheduler, output: Tensor, timestep: Tensor, sample: Tensor,
 
 
 def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int, *,
-            detach_inputs: bool = False, generator: torch.Generator | None = None, at_once: int = 0) -> Trajectory:
+            detach_inputs: bool = False, generator: torch.Generator | None = None, at_once: int = 0,
+            is_recorded: bool = False) -> Trajectory:
     """Samples latents from noise [n, c, h, w] (standard normal) in `steps` steps.
 
     Under autograd the final latents carry the graph. detach_inputs: the U-Net's input carries no gradient at
     any step (B_t = I in the paper's section 4), while the scheduler's linear path does: the "unscaled"
     gradient; without it, the "naive" one. generator: for schedulers that add noise, only.
-    at_once: how many images go through the U-Net together (0: all of them).
+    at_once: how many images go through the U-Net together (0: all of them). is_recorded: on a GPU, without gradient, as
+    sampling/recorded.py tells.
     """
+    predict_part = recorded(guided_prediction, unet, noise.device) if is_recorded else guided_prediction
     scheduler = fresh_scheduler(scheduler, steps)
     timesteps = to_device(scheduler.timesteps, noise.device)
     latents = noise.float() * scheduler.init_noise_sigma
@@ -162,15 +166,18 @@ def denoise(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditionin
     for timestep, on_device in zip(scheduler.timesteps, timesteps):
         model_input = scheduler.scale_model_input(latents.detach() if detach_inputs else latents, timestep)
         inputs.append(model_input.detach())
-        outputs = [guided_prediction(unet, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
+        outputs = [predict_part(unet, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
         latents = scheduler_step(scheduler, torch.cat(outputs), timestep, latents, generator)
     return Trajectory(torch.stack(inputs), timesteps, latents)
 
 
 def denoise_in_parts(unet: nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
                      images_at_once: int = 0) -> Trajectory:
-    """The same as denoise(), by at most images_at_once images together (0: as many as is fastest)."""
-    return denoise(unet, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE)
+    """The same as denoise(), by at most images_at_once images together (0: as many as is fastest; a GPU's memory is
+    ample then, and recordings keep some of it).
+    """
+    return denoise(unet, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE,
+                   is_recorded=not images_at_once)
 
 
 def even_parts(n: int, most: int) -> list[slice]:
@@ -197,7 +204,8 @@ def unscaled(config: Mapping[str, Any], latents: Tensor) -> Tensor:
     mean, deviation = (config.get(name) for name in ("latents_mean", "latents_std"))
     if mean is None or deviation is None:
         return latents / config["scaling_factor"] + (config.get("shift_factor") or 0.0)
-    mean, deviation = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, deviation))
+    mean, deviation = (constant(tuple(values), latents.device, latents.dtype).view(1, -1, 1, 1)
+                       for values in (mean, deviation))
     return latents * deviation / config["scaling_factor"] + mean
 
 
