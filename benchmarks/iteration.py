@@ -1,9 +1,9 @@
 """Seconds and memory of one training iteration: the published one, and the engine's.
 
 python -m benchmarks.iteration --images 16 --sampling-steps 10 --timesteps 3 --fewer-steps 6 --out folder
-Prints a Markdown table; with --out also writes iteration.json and iteration.md. The ways take turns, so that whatever
-else the machine does falls on all of them; the first turn is not counted. Use a machine that does nothing else: the
-load is written beside the figures. On a GPU: --device cuda, and --model with the name or the folder of a Stable
+Prints a Markdown table, and before on standard error each turn when it is there; with --out also writes iteration.json
+and iteration.md. The ways take turns, so that whatever else the machine does falls on all of them; before, each takes two
+sampling steps that are not counted. Use a machine that does nothing else: the load is written beside the figures. On a GPU: --device cuda, and --model with the name or the folder of a Stable
 Diffusion; without a GPU the command says so.
 """
 
@@ -11,9 +11,9 @@ import argparse
 import json
 import multiprocessing
 import os
-import time
+import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -21,70 +21,35 @@ import torch
 
 from benchmarks import published
 from benchmarks.floor import Passes, engine_passes, matrix_rate, operations, published_passes, unet_operations
-from benchmarks.iteration_table import as_markdown
+from benchmarks.iteration_table import as_markdown, megabytes
+from benchmarks.iteration_ways import (PUBLISHED, STAGES, Settings, Turn, iterate, paint_originals, start, time_turn,
+                                       warm_up)
 from benchmarks.machine import machine
 from benchmarks.memory import peak_megabytes
-from benchmarks.stages import Place, StageClock
 from fairness_core.models.loading import Model, load_model
-from fairness_core.sampling.gradients import ConditioningGradient, scheduler_coefficients, step_weights
-from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.prompts import prompt_for
-from fairness_core.training import objective
-from fairness_core.training import start as starting
-from fairness_core.training import step as training
-
-ORIGINALS = "originals"
-STAGES = ("sampling", ORIGINALS, "faces", "critics", "transport", "sampling again", "backward", "text encoder", "other")
-WAYS = PUBLISHED, EQUAL, TUNED, FEWER = ("published", "engine, all timesteps", "engine, as tuned",
-                                         "engine, fewer sampling steps")
-
-
-@dataclass(frozen=True)
-class Settings:
-    model: str
-    prompt: str
-    images: int
-    sampling_steps: int
-    timesteps: int
-    fewer_steps: int
-    attributes: tuple[str, ...]
-    threads: int
-    device: str
-
-    @property
-    def ways(self) -> tuple[str, ...]:
-        return WAYS if self.fewer_steps else WAYS[:-1]
-
-    def steps_of(self, way: str) -> int:
-        return self.fewer_steps if way == FEWER else self.sampling_steps
-
-    def timesteps_of(self, way: str) -> int:
-        """How many of them carry gradient; 0: all."""
-        return self.timesteps if way in (TUNED, FEWER) else 0
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One iteration. seconds: by the clock; processor_seconds: of all threads; stages: seconds by stage."""
-
-    seconds: float
-    processor_seconds: float
-    stages: dict[str, float]
 
 
 def main(arguments: list[str] | None = None) -> None:
     args = parse(arguments)
     model = prepare(args.settings)
-    result = measure(model, args.settings, args.repeats)
+    result = measure(model, args.settings, args.repeats, lambda found: tell(found["told"]))
     if not args.no_memory:
-        result["memory"] = {way: in_fresh_process(args.settings, way) for way in args.settings.ways}
+        result["memory"] = {}
+        for way in args.settings.ways:
+            result["memory"][way] = in_fresh_process(args.settings, way)
+            tell(f"{way}: {megabytes(result['memory'][way])} MiB")
     text = as_markdown(result)
     print(text)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "iteration.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
         (args.out / "iteration.md").write_text(text, encoding="utf-8")
+
+
+def tell(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -119,76 +84,31 @@ def prepare(settings: Settings) -> Model:
     return load_model(settings.model, device=torch.device(settings.device))
 
 
-def start(model: Model, settings: Settings) -> dict[str, starting.Run]:
-    """The ways on one adapter. The published one paints new originals every time; the engine keeps them."""
-    known = load_attributes()
-    marginals = {a: {c: 1 / len(known[a].classes) for c in known[a].class_names} for a in settings.attributes}
-    config = FinetuneConfig(
-        model=model.name, prompts=(settings.prompt,), marginals=marginals,
-        images_per_prompt=settings.images, sampling_steps=settings.sampling_steps, timesteps_per_update=0,
-        guidance_scale=model.entry.guidance_scale, noise_batches=0)
-    run = starting.start(model, config)
-    return {way: run_of(way, run, settings) for way in settings.ways}
+def measure(model: Model, settings: Settings, repeats: int, keep: Callable[[dict], None] = lambda found: None) -> dict:
+    """Medians over the repeats by way, with the fastest and the slowest, and the machine they were taken on.
 
-
-def run_of(way: str, run: starting.Run, settings: Settings) -> starting.Run:
-    if way == PUBLISHED:
-        return run
-    steps = settings.steps_of(way)
-    weights = step_weights(scheduler_coefficients(run.model.scheduler, steps), run.config.gradient)
-    config = replace(run.config, noise_batches=1, sampling_steps=steps, timesteps_per_update=settings.timesteps_of(way))
-    return replace(run, config=config, step_weights=weights, originals={})
-
-
-def iterate(way: str, run: starting.Run) -> None:
-    if way == PUBLISHED:
-        published.take_step(run)
-    else:
-        training.take_step(run)
-
-
-def places(way: str, model: Model) -> list[Place]:
-    """Which function is which stage."""
-    detector = (type(model.critics.detector), "__call__", "faces")
-    if way == PUBLISHED:
-        return [detector, (published, "sample_tuned", "sampling"), (published, "sample_original", ORIGINALS),
-                (published, "look_at_originals", ORIGINALS), (published, "find_targets", "critics"),
-                (published, "crops_of", "faces"), (published, "draw_shares", "transport"),
-                (published, "sample_with_graph", "sampling again"), (published, "condition", "text encoder"),
-                (published, "decode", "critics"), (published, "losses_of", "critics"),
-                (published, "backward", "backward")]
-    return [detector, (training, "denoise_in_parts", "sampling"), (training, "paint_originals", ORIGINALS),
-            (training, "judge", "critics"), (objective, "crop_for", "faces"),
-            (objective, "ask", "transport"), (training, "accumulate_gradients", "backward"),
-            (training, "condition_all", "text encoder"), (ConditioningGradient, "backward", "text encoder")]
-
-
-def time_turn(way: str, run: starting.Run) -> Turn:
-    clock = StageClock(run.model.device, whole=(ORIGINALS,))
-    with clock.watching(places(way, run.model)):
-        began, processor = time.perf_counter(), time.process_time()
-        with clock.stage("other"):
-            iterate(way, run)
-        return Turn(time.perf_counter() - began, time.process_time() - processor, dict(clock.seconds))
-
-
-def measure(model: Model, settings: Settings, repeats: int) -> dict:
-    """Medians over the repeats by way, with the fastest and the slowest, and the machine they were taken on."""
+    keep: called with what is known so far after every turn; its "told" is what is new.
+    """
     load_before = os.getloadavg()[0]
     runs = start(model, settings)
     for way in settings.ways:
-        iterate(way, runs[way])  # warms up, and paints the originals that are kept
-    originals = runs[EQUAL].original_seconds
+        warm_up(way, runs[way])
+    originals = paint_originals(runs)
     rate, each = matrix_rate(model.device, model.precision), unet_operations(model, model.entry.guidance_scale)
+    common = {"settings": vars(settings) | {"repeats": repeats, "precision": str(model.precision),
+                                            "micro_batch": published.MICRO_BATCH},
+              "machine": machine(model.device), "originals_seconds": originals, "matrix_rate": rate,
+              "sampling_limit": sampling_limit(each)}
     turns = {way: [] for way in settings.ways}
     for _ in range(repeats):
-        for way in settings.ways:
+        for way in reversed(settings.ways):  # the published one, which takes longest, last
             turns[way].append(time_turn(way, runs[way]))
-    return {"settings": vars(settings) | {"repeats": repeats, "precision": str(model.precision),
-                                          "micro_batch": published.MICRO_BATCH},
-            "machine": machine(model.device), "load": {"before": load_before, "after": os.getloadavg()[0]},
-            "originals_seconds": originals, "matrix_rate": rate, "sampling_limit": sampling_limit(each),
-            "ways": {way: summary(turns[way]) | floor(way, settings, each, rate) for way in settings.ways}}
+            result = common | {
+                "told": f"{way}: {turns[way][-1].seconds:.2f} s",
+                "load": {"before": load_before, "after": os.getloadavg()[0]},
+                "ways": {w: summary(turns[w]) | floor(w, settings, each, rate) for w in settings.ways if turns[w]}}
+            keep(result)
+    return result
 
 
 def sampling_limit(each: Passes) -> float:

@@ -2,6 +2,7 @@
 
 import torch
 
+from benchmarks.iteration_ways import PUBLISHED, STAGES
 from benchmarks.memory import HOW
 from fairness_core.report import markdown_table
 
@@ -9,16 +10,19 @@ NO_GPU = " No GPU took part: nothing here tells of one."
 
 
 def as_markdown(result: dict) -> str:
-    """A table of the ways, one of the floors, one of the stages, and what they were measured on."""
+    """A table of the ways, one of the floors, one of the stages, and what they were measured on.
+
+    Where it was stopped before all ways had a turn, the table has those that had.
+    """
     settings, on, load = result["settings"], result["machine"], result["load"]
-    base, memory = next(iter(result["ways"].values())), result.get("memory", {})
+    base, memory = result["ways"].get(PUBLISHED), result.get("memory", {})
     rows = [[way, f"{w['seconds']:.2f} ({w['fastest']:.2f} to {w['slowest']:.2f})",
-             f"{base['seconds'] / w['seconds']:.2f}", f"{w['processor_seconds']:.2f}", megabytes(memory.get(way))]
+             times(base, w, "seconds"), f"{w['processor_seconds']:.2f}", megabytes(memory.get(way))]
             for way, w in result["ways"].items()]
     floors = [[way, "{} + {}".format(*w["passes"]), f"{w['operations'] / 1e9:.0f}", f"{w['floor']:.2f}",
-               f"{100 * w['floor'] / w['seconds']:.0f} %", f"{base['operations'] / w['operations']:.2f}"]
+               f"{100 * w['floor'] / w['seconds']:.0f} %", times(base, w, "operations")]
               for way, w in result["ways"].items()]
-    stages = [[stage, *(share(w, stage) for w in result["ways"].values())] for stage in base["stages"]]
+    stages = [[stage, *(share(w, stage) for w in result["ways"].values())] for stage in STAGES]
     device = torch.device(settings["device"]).type
     fewer = f", at last of {settings['fewer_steps']} sampling steps" if settings["fewer_steps"] else ""
     return "\n".join([
@@ -36,6 +40,11 @@ def as_markdown(result: dict) -> str:
         f"Median of {settings['repeats']} turns (fastest to slowest) on {on['device']}, {on['threads']} threads of "
         f"{on['cores']} cores, torch {on['torch']}; load {load['before']:.1f} before, {load['after']:.1f} after. "
         f"Memory: {HOW[device]}.{NO_GPU if device == 'cpu' else ''}", ""])
+
+
+def times(base: dict | None, way: dict, what: str) -> str:
+    """How many times less than the published way."""
+    return "-" if base is None else f"{base[what] / way[what]:.2f}"
 
 
 def megabytes(value: float | None) -> str:

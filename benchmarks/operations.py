@@ -16,6 +16,8 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.sending import Sending
+from benchmarks.waits import own_place
 from fairness_core.hardware.waiting import ALLOWED
 from fairness_core.models.loading import load_model
 from fairness_core.report import markdown_table
@@ -31,18 +33,25 @@ FROM_HOST = (torch.tensor, torch.as_tensor, torch.from_numpy, torch.Tensor.new_t
 
 @dataclass
 class Counts:
-    """operations: of every kind; reads: where the host waits for a number; copies: host numbers made into tensors."""
+    """operations: of every kind; reads: where the host waits for a number, or until its own are with the device;
+    copies: host numbers made into tensors; elsewhere: the reads outside may_wait(), by place.
+    """
 
     operations: Counter = field(default_factory=Counter)
     reads: Counter = field(default_factory=Counter)
     copies: Counter = field(default_factory=Counter)
+    elsewhere: Counter = field(default_factory=Counter)
     is_strict: bool = False
 
-    def read(self, name: str) -> None:
+    def read(self, name: str, instead: str = "read it inside may_wait(), or not at all") -> None:
         """Raises HostWait in a strict count, but where waiting is allowed."""
         self.reads[name] += 1
-        if self.is_strict and not ALLOWED.get():
-            raise HostWait(f"{name} makes the host wait for the device: read it inside may_wait(), or not at all.")
+        if ALLOWED.get():
+            return
+        told = f"{name} makes the host wait for the device: {instead}."
+        self.elsewhere[f"{own_place()}: {told}"] += 1
+        if self.is_strict:
+            raise HostWait(told)
 
 
 class HostWait(RuntimeError):
@@ -66,14 +75,19 @@ class Operations(TorchDispatchMode):
 class Calls(TorchFunctionMode):
     def __init__(self, counts: Counts):
         super().__init__()
-        self.counts = counts
+        self.counts, self.sending = counts, Sending()
 
     def __torch_function__(self, function, types, arguments=(), named=None):
+        named = named or {}
         if function in TO_HOST:
             self.counts.read(function.__name__)
         elif function in FROM_HOST:
             self.counts.copies[function.__name__] += 1
-        return function(*arguments, **(named or {}))
+        if what := self.sending.waits(function, arguments, named):
+            self.counts.read(what, "send it by to_device() or constant()")
+        result = function(*arguments, **named)
+        self.sending.follow(result, function, arguments, named)
+        return result
 
 
 @contextmanager

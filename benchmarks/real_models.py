@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -31,7 +31,8 @@ from fairness_core.hardware.memory import (CHOICES, GIGABYTE, RESERVE, Memory, N
                                            memory_words, save_memory)
 from fairness_core.hardware.needs import needs_of
 from fairness_core.hardware.precision import fast_precision
-from fairness_core.models.loading import Model, entry_for, prepare_for_speed
+from fairness_core.hardware.waiting import constant
+from fairness_core.models.loading import Model, entry_for, networks_of, prepare_for_speed
 from fairness_core.report import markdown_table
 from fairness_core.settings.attributes import ASSETS
 from fairness_core.settings.config import FinetuneConfig
@@ -50,7 +51,7 @@ class MiddleFace:
 
     def __call__(self, images: Tensor) -> Faces:
         size = images.shape[-1]
-        box = torch.tensor([0.25, 0.25, 0.75, 0.75], device=images.device) * size
+        box = constant((0.25, 0.25, 0.75, 0.75), images.device) * size
         return Faces(torch.ones(len(images), dtype=torch.bool, device=images.device), box.expand(len(images), 4))
 
 
@@ -86,18 +87,21 @@ def random_model(name: str, device: torch.device, of: Architecture | None = None
     DINOv2 ViT-B/14 as critics, random, too.
     """
     of, entry, precision = of or ARCHITECTURES[name], entry_for(name), fast_precision(device)
-    free_gb = free_gigabytes(device)
-    memory = choose_memory(free_gb, plan(of)) if free_gb else Memory()
+    free_gb, critics = free_gigabytes(device), critics or random_critics(device)
     tokenizer = CLIPTokenizer.from_pretrained(ASSETS / "mini" / "tokenizer", model_max_length=77)
     unet = build(lambda: architectures.unet(of), device, precision)
     vae = build(lambda: architectures.vae(of), device, torch.float32)
     encoder = build(lambda: architectures.text_encoder(of), device, precision)
     second = build(lambda: architectures.text_encoder_2(of), device, precision) if of.text_encoder_2 else None
+    memory = Memory()
+    if free_gb:
+        memory = choose_memory(free_gb, needs_of(unet, vae, filter(None, (encoder, second)), networks_of(critics),
+                                                 of.unet["sample_size"], precision))
     prepare_for_speed(unet, vae, device)
     save_memory(unet, vae, memory)
-    return Model(entry, tokenizer, encoder, unet, vae, architectures.scheduler(of), critics or random_critics(device),
-                 device, precision, tokenizer if second else None, second, True, memory,
-                 memory_words(memory, free_gb) if free_gb else "", FixedT5() if of.is_flux else None)
+    return Model(entry, tokenizer, encoder, unet, vae, architectures.scheduler(of), critics, device, precision,
+                 tokenizer if second else None, second, True, memory, memory_words(memory, free_gb) if free_gb else "",
+                 FixedT5() if of.is_flux else None)
 
 
 class FixedT5:
@@ -115,15 +119,18 @@ def random_critics(device: torch.device) -> Critics:
         "clip": ClipEncoder(clip, VIEW, None), "dino": PooledEncoder(dino, VIEW)})
 
 
-def measure(model: Model, images: int, sampling_steps: int) -> dict[str, float]:
-    """Seconds and peak memory of the second step: the first one warms up."""
+def measure(model: Model, images: int, sampling_steps: int,
+            tell_first: Callable[[float], None] = lambda seconds: None) -> dict[str, float]:
+    """Seconds and peak memory of the second step: the first one warms up, and `tell_first` is told its seconds."""
     config = FinetuneConfig(
         model=model.name, prompts=(PROMPT,), marginals={"gender": {"female": 0.5, "male": 0.5}},
         images_per_prompt=images, sampling_steps=sampling_steps, timesteps_per_update=0, guidance_scale=model.entry.guidance_scale, lora_rank=50,
         noise_batches=0)
     run = starting.start(model, config)
-    if skipped := training.take_step(run).skipped:
-        raise RuntimeError(f"{model.label}: {skipped}")
+    first = training.take_step(run)
+    if first.skipped:
+        raise RuntimeError(f"{model.label}: {first.skipped}")
+    tell_first(first.seconds)
     held = torch.cuda.memory_allocated(model.device) if model.device.type == "cuda" else 0
     started = time.perf_counter()
     work = peak_megabytes(lambda: training.take_step(run), model.device)

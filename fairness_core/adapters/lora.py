@@ -61,6 +61,11 @@ def lora_strength(network: nn.Module, strength: float) -> Iterator[None]:
             layer.scaling[ADAPTER_NAME] = scale
 
 
+def lora_scales(network: nn.Module) -> tuple[float, ...]:
+    """How much each layer's LoRA counts now; empty without LoRA."""
+    return tuple(layer.scaling[ADAPTER_NAME] for layer in lora_layers(network))
+
+
 def lora_tensors(network: nn.Module) -> dict[str, Tensor]:
     """LoRA's tensors by peft's names, each layer's alpha / rank multiplied into B; empty without LoRA.
 

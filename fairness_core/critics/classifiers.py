@@ -12,6 +12,7 @@ from transformers import AutoModelForImageClassification
 from fairness_core.critics.hub import load_network, locate
 from fairness_core.critics.preprocess import Preprocess, load_preprocess
 from fairness_core.critics.protocols import CriticsError
+from fairness_core.hardware.waiting import constant
 from fairness_core.settings.attributes import ASSETS, Attribute, load_attributes
 
 
@@ -28,7 +29,8 @@ class LabelClassifier(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """crops [n, 3, h, w] in [-1, 1] -> logits [n, classes], whose softmax sums the labels' probabilities."""
         logits = self.network(pixel_values=self.view(crops)).logits.float()
-        return torch.stack([logits[:, group].logsumexp(1) for group in self.groups], 1)
+        groups = [constant(tuple(group), logits.device, torch.long) for group in self.groups]  # a list would be sent anew
+        return torch.stack([logits[:, group].logsumexp(1) for group in groups], 1)
 
 
 class AttributeClassifiers(nn.Module):

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from fairness_core.critics.mtcnn import BatchedMtcnn
 from fairness_core.errors import UserError
-from fairness_core.hardware.waiting import may_wait, to_device
+from fairness_core.hardware.waiting import constant, may_wait
 
 CROP_MARGIN = 0.35  # the crop is a square this much larger than the box: hair and chin tell as much as the eyes
 # Where eyes, nose and corners of the mouth lie in an aligned crop of side 1: the places face-recognition networks are
@@ -121,7 +121,7 @@ def align_faces(images: Tensor, landmarks: Tensor, size: int) -> Tensor:
 
     A similarity is a complex number a (scale and turn) and a shift b: image = a * crop + b, so a = cov / var.
     """
-    crop = 2 * to_device(torch.tensor(ALIGNED_LANDMARKS), landmarks.device) - 1
+    crop = 2 * constant(ALIGNED_LANDMARKS, landmarks.device) - 1
     middle, centre = crop.mean(0), landmarks.float().mean(1)
     x, y = (crop - middle).unbind(-1)
     u, v = (landmarks.float() - centre[:, None]).unbind(-1)
@@ -141,7 +141,7 @@ def sample_crops(images: Tensor, transforms: Tensor, size: int) -> Tensor:
     height, width = images.shape[-2:]
     samples = max(2, math.ceil(max(height, width) / (2 * size)))
     with torch.autocast(images.device.type, enabled=False):
-        edges = to_device(torch.tensor([[width, height, 0], [0, 0, 1]], dtype=transforms.dtype), transforms.device)
+        edges = constant(((width, height, 0), (0, 0, 1)), transforms.device, transforms.dtype)
         to_unit = 2 * transforms / edges[0, :2].view(1, 2, 1) - edges[1]
         grid = functional.affine_grid(to_unit, [len(images), 3, size * samples, size * samples], align_corners=False)
         fine = functional.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)

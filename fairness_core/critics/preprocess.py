@@ -9,6 +9,7 @@ from transformers import AutoImageProcessor
 
 from fairness_core.critics.hub import first_line
 from fairness_core.critics.protocols import CriticsError
+from fairness_core.hardware.waiting import constant
 
 MODES = {2: "bilinear", 3: "bicubic"}  # Pillow's numbers, as preprocessor_config.json writes them
 NO_CROP_FROM = 384  # ConvNext's processor crops below this size only
@@ -36,7 +37,7 @@ class Preprocess:
     def __call__(self, images: Tensor) -> Tensor:
         """images [n, 3, h, w] in [-1, 1] -> [n, 3, crop height, crop width], normalised, with gradient."""
         resized = F.interpolate(images.float(), self.resized(*images.shape[-2:]), mode=self.mode, antialias=True)
-        mean, deviation = (resized.new_tensor(v)[:, None, None] for v in (self.mean, self.deviation))
+        mean, deviation = (constant(v, resized.device)[:, None, None] for v in (self.mean, self.deviation))
         return ((self.cropped(resized) + 1) / 2 - mean) / deviation
 
     def resized(self, height: int, width: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from fairness_core.evaluation.originals import Look, Originals
 from fairness_core.models.loading import Model, ModelError
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.sampling.conditioning import condition
-from fairness_core.sampling.denoise import check_prompt, decode, denoise, draw_noise, to_uint8
+from fairness_core.sampling.denoise import check_prompt, decode, denoise_in_parts, draw_noise, to_uint8
 from fairness_core.settings.prompts import is_held_out
 
 PAINTED_AT_ONCE = 20
@@ -37,7 +37,8 @@ def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling
         at_once = model.memory.images_at_once or PAINTED_AT_ONCE
         for first in range(0, len(numbers), at_once):
             noise = draw_noise(prompt, numbers[first:first + at_once], seed, model.latent_shape).to(model.device)
-            latents = denoise(model.denoiser, model.scheduler, noise, conditioning, sampling_steps).latents
+            latents = denoise_in_parts(model.denoiser, model.scheduler, noise, conditioning, sampling_steps,
+                                       model.memory.images_at_once).latents
             images.append(decode(model.vae, latents))
     return checked_pictures(torch.cat(images), prompt, model)
 

@@ -28,6 +28,7 @@ from fairness_core.sampling.gradients import (accumulate_gradients, every_pair, 
                                               step_weights)
 from fairness_core.sampling.steering import Said
 from fairness_core.settings.config import LORA_TARGETS
+from fairness_core.training.finite import WITHOUT_ADAPTER, checked_pictures
 from fairness_core.training.step import IMAGES_PER_BATCH
 
 
@@ -63,13 +64,16 @@ class StepwiseDenoiser(CheckpointedDenoiser):
 
 
 def paint_target(model: Model, settings: LabSettings) -> Target:
-    """One image of the target prompt by the model as it is. Raises PromptError for either prompt."""
+    """One image of the target prompt by the model as it is.
+
+    Raises PromptError for either prompt, ConfigError for a picture that is not finite.
+    """
     for prompt in (settings.prompt, settings.target_prompt):
         check_prompt(model.tokenizer, prompt)
     noise = draw_noise(settings.target_prompt, [0], settings.seed, model.latent_shape).to(model.device)
     latents = sample(model, settings, settings.target_prompt, noise)
     with torch.no_grad(), model.autocast():
-        images = decode(model.vae, latents)
+        images = checked_pictures(decode(model.vae, latents), "the target's", WITHOUT_ADAPTER)
         return Target(to_uint8(images)[0], [encode(images).float() for encode in model.critics.encoders.values()])
 
 

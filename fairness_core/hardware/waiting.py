@@ -1,12 +1,13 @@
 """Where the host may wait for the device in a step, and a mode in which it fails anywhere else.
 
 On a GPU a wait costs more than the arithmetic it interrupts. What goes to the device is sent by to_device(), which does
-not wait; what is read back is read inside may_wait().
+not wait, numbers that never change once by constant(); what is read back is read inside may_wait().
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -46,3 +47,12 @@ def no_waiting() -> Iterator[None]:
 def to_device(values: Tensor, device: torch.device) -> Tensor:
     """Sent without waiting: the driver has read what lies in the host's memory before it returns."""
     return values.to(device, non_blocking=True)
+
+
+@lru_cache(maxsize=128)
+def constant(values: tuple, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Numbers that never change on the device, sent there once; nobody may write into the tensor.
+
+    torch.tensor(values, device=...) and new_tensor(values) make the host wait whenever they are called.
+    """
+    return to_device(torch.tensor(values, dtype=dtype), device)

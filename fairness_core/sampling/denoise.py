@@ -16,7 +16,8 @@ from torch.utils.checkpoint import checkpoint
 
 from fairness_core.denoisers.kinds import denoiser_of
 from fairness_core.denoisers.protocol import Denoiser
-from fairness_core.hardware.waiting import to_device
+from fairness_core.hardware.waiting import constant, to_device
+from fairness_core.sampling.recorded import recorded
 from fairness_core.sampling.steering import Conditioning
 from fairness_core.sampling.text import PromptError, check_prompt, encode_prompts
 
@@ -104,15 +105,19 @@ def scheduler_step(scheduler, output: Tensor, timestep: Tensor, sample: Tensor,
 
 
 def denoise(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int, *,
-            detach_inputs: bool = False, generator: torch.Generator | None = None, at_once: int = 0) -> Trajectory:
+            detach_inputs: bool = False, generator: torch.Generator | None = None, at_once: int = 0,
+            is_recorded: bool = False) -> Trajectory:
     """Samples latents from noise [n, c, h, w] (standard normal) in `steps` steps.
 
     denoiser: or the network of one, whose kind is told by its class.
     Under autograd the final latents carry the graph. detach_inputs: the denoiser's input carries no gradient at
     any step (B_t = I in the paper's section 4), while the scheduler's linear path does: the "unscaled"
     gradient; without it, the "naive" one. generator: for schedulers that add noise, only.
-    at_once: how many images go through the denoiser together (0: all of them).
+    at_once: how many images go through the denoiser together (0: all of them). is_recorded: on a GPU, without gradient,
+    as sampling/recorded.py tells.
     """
+    denoiser = denoiser_of(denoiser)
+    predict_part = recorded(guided_prediction, denoiser.network, noise.device) if is_recorded else guided_prediction
     scheduler = fresh_scheduler(scheduler, steps)
     timesteps = to_device(scheduler.timesteps, noise.device)
     latents = noise.float() * scheduler.init_noise_sigma
@@ -122,15 +127,18 @@ def denoise(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioni
     for timestep, on_device in zip(scheduler.timesteps, timesteps):
         model_input = scheduler.scale_model_input(latents.detach() if detach_inputs else latents, timestep)
         inputs.append(model_input.detach())
-        outputs = [guided_prediction(denoiser, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
+        outputs = [predict_part(denoiser, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
         latents = scheduler_step(scheduler, torch.cat(outputs), timestep, latents, generator)
     return Trajectory(torch.stack(inputs), timesteps, latents)
 
 
 def denoise_in_parts(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
                      images_at_once: int = 0) -> Trajectory:
-    """The same as denoise(), by at most images_at_once images together (0: as many as is fastest)."""
-    return denoise(denoiser, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE)
+    """The same as denoise(), by at most images_at_once images together (0: as many as is fastest; a GPU's memory is
+    ample then, and recordings keep some of it).
+    """
+    return denoise(denoiser, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE,
+                   is_recorded=not images_at_once)
 
 
 def even_parts(n: int, most: int) -> list[slice]:
@@ -157,7 +165,8 @@ def unscaled(config: Mapping[str, Any], latents: Tensor) -> Tensor:
     mean, deviation = (config.get(name) for name in ("latents_mean", "latents_std"))
     if mean is None or deviation is None:
         return latents / config["scaling_factor"] + (config.get("shift_factor") or 0.0)
-    mean, deviation = (latents.new_tensor(values).view(1, -1, 1, 1) for values in (mean, deviation))
+    mean, deviation = (constant(tuple(values), latents.device, latents.dtype).view(1, -1, 1, 1)
+                       for values in (mean, deviation))
     return latents * deviation / config["scaling_factor"] + mean
 
 

@@ -11,7 +11,7 @@ from fairness_core.critics.faces import Faces
 from fairness_core.hardware.processes import Share
 from fairness_core.hardware.waiting import may_wait
 from fairness_core.settings.attributes import TargetDistribution
-from fairness_core.settings.config import ConfigError, LossWeights
+from fairness_core.settings.config import LossWeights
 from fairness_core.training.transport import transport_targets
 
 TRANSPORT_DRAWS = 100
@@ -119,15 +119,6 @@ def distances(probabilities: dict[str, np.ndarray], found: np.ndarray, target: T
     found = np.asarray(found)
     return {name: float(np.abs(np.asarray(probabilities[name])[found].mean(0) - target.marginal(name)).sum() / 2)
             for name in target.names}
-
-
-def check_finite(seen: Table) -> None:
-    """Raises ConfigError for pictures that hold no numbers: no loss can be taken of them."""
-    if broken := int((~seen.finite).sum()):
-        raise ConfigError(f"{broken} of this step's {len(seen.finite)} pictures are not finite (NaN or infinite): the "
-                          "adapter has been pushed too far, or half precision overflowed. Lower learning_rate and start "
-                          "again, or continue an earlier save; if it happens at the first step, load the model in "
-                          "float32.")
 
 
 def own_columns(groups: Sequence[Group], asked: Sequence[Asked | None], names: Sequence[str],

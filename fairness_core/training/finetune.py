@@ -15,6 +15,7 @@ from fairness_core.sampling.denoise import decode_in_parts, denoise_in_parts, dr
 from fairness_core.settings.attributes import Attributes
 from fairness_core.settings.config import ConfigError, FinetuneConfig
 from fairness_core.training.checkpoints import load_checkpoint, save_checkpoint
+from fairness_core.training.finite import checked_pictures
 from fairness_core.training.start import Run, check_continues, prepare, start, write_settings
 from fairness_core.training.step import take_step
 
@@ -69,14 +70,18 @@ def advance(run: Run, folder: Path, should_stop: Callable[[], bool], resume: boo
 
 @torch.no_grad()
 def film_strip(run: Run) -> FilmStrip:
-    """The same few noises of the first prompt, painted by the averaged adapter."""
+    """The same few noises of the first prompt, painted by the averaged adapter.
+
+    Raises ConfigError for pictures that are not finite.
+    """
     model, config, prompt = run.model, run.config, run.config.prompts[0]
     noise = draw_noise(prompt, range(FILM_IMAGES), config.seed, model.latent_shape).to(model.device)
     with run.average.applied(run.parameters), model.autocast():
         conditioning = condition(model, prompt, config.guidance_scale)
         latents = denoise_in_parts(model.denoiser, model.scheduler, noise, conditioning, config.steps_shown,
                                    model.memory.images_at_once).latents
-        return FilmStrip(run.step, prompt, to_uint8(decode_in_parts(model.vae, latents)))
+        images = checked_pictures(decode_in_parts(model.vae, latents), "the film strip's")
+        return FilmStrip(run.step, prompt, to_uint8(images))
 
 
 def save(run: Run, folder: Path) -> Path:

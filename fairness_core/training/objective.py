@@ -13,7 +13,8 @@ from fairness_core.hardware.waiting import may_wait, to_device
 from fairness_core.sampling.denoise import decode, decode_in_parts
 from fairness_core.settings.attributes import Attribute
 from fairness_core.settings.config import LossWeights
-from fairness_core.training.asking import Asked, Group, ask, check_finite, own_columns, read_table
+from fairness_core.training.asking import Asked, Group, ask, own_columns, read_table
+from fairness_core.training.finite import check_finite
 from fairness_core.training.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
                                            semantics_loss, smallest_factor)
 
@@ -172,7 +173,7 @@ def want(images: Tensor, faces: Faces, logits: dict[str, Tensor], reference: Ref
     names = list(reference.labels)
     probabilities = {name: logits[name].softmax(-1) for name in names}
     table = read_table(images, faces, probabilities, reference.faces.found, reference.labels, share)
-    check_finite(table)
+    check_finite(table.finite, "this step's")
     asked = [ask(group, table.rows(places), weights)
              for group, places in zip(groups, share.places([group.total for group in groups]), strict=True)]
     columns = to_device(torch.from_numpy(own_columns(groups, asked, names, share)), images.device)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,9 @@ from helpers.fakes import tiny_model
 from helpers.small_pipelines import loaded, saved
 from helpers.small_transformers import loaded_flow, saved_flow
 
-from benchmarks import architectures, gpu, gpu_parts, real_models
+from benchmarks import architectures, gpu, gpu_parts, gpu_words, real_models
 from benchmarks.gpu_parts import Sizes
+from benchmarks.worker import Worker
 from fairness_core.settings.presets import FOLDER, load_preset
 from fairness_core.training import step
 
@@ -33,7 +35,7 @@ def brief_short():
 
 
 def told(name: str, found: dict) -> str:
-    return gpu.as_markdown(name, {"wall_seconds": 1.0, "unfinished": "", "found": found})
+    return gpu_words.as_markdown(name, {"wall_seconds": 1.0, "unfinished": "", "found": found})
 
 
 def test_short_is_measured_and_what_is_known_is_kept_at_every_step(monkeypatch):
@@ -50,12 +52,15 @@ def test_the_ways_are_measured_side_by_side():
     gpu_parts.side_by_side(tiny_model(), SMALL, kept := Kept())
     text = told("iteration", kept[-1])
     assert all(f"| {way} |" in text for way in ("published", "engine, all timesteps", "engine, fewer sampling steps"))
+    assert len(kept) == 4 and "| engine, fewer sampling steps |" in (first := told("iteration", kept[0])), "as each is there"
+    assert "| published |" not in first and " | - | " in first
 
 
 @pytest.mark.parametrize("kind", ["sd21", "sdxl"])
 def test_one_step_is_measured(kind, tmp_path):
     gpu_parts.one_step(loaded(saved(kind, tmp_path)), SMALL, kept := Kept())
     assert "2 images, 2 sampling steps" in told(kind, kept[-1])
+    assert len(kept) == 2 and "So far: the first step, which warms up, took" in told(kind, kept[0])
 
 
 def test_one_step_of_a_transformer_is_measured(tmp_path):
@@ -92,31 +97,67 @@ def test_networks_get_weights_that_paint(monkeypatch):
     assert kept[-1]["pixels"] == 64 and kept[-1]["seconds"] > 0
 
 
-CHILD = "import json, sys, time; open(sys.argv[1], 'w').write(json.dumps({'steps': 3})); "
+CHILD = ("import sys, time; from benchmarks.worker import answer\n"
+         "def work(question, tell): tell({'steps': 3, 'told': 'step 3'}); {}\n"
+         "answer(work, sys.stdin)")
 
 
 @pytest.mark.parametrize("then, limit, unfinished", [
     ("", 30, ""), ("time.sleep(60)", 2, "It was stopped after its 2 s."), ("sys.exit('no luck')", 30, "no luck")])
-def test_a_part_is_stopped_in_time_and_what_it_kept_stays(tmp_path, then, limit, unfinished):
-    path = tmp_path / "short.json"
-    part = gpu.attempt([sys.executable, "-c", CHILD + then, str(path)], limit, path)
-    assert part["found"] == {"steps": 3} and part["unfinished"] == unfinished
+def test_a_part_is_stopped_in_time_and_what_it_kept_stays(then, limit, unfinished, capsys):
+    part, kept = {"wall_seconds": 0.0, "unfinished": "", "found": {}}, []
+    with Worker([sys.executable, "-c", CHILD.replace("{}", then)]) as worker:
+        gpu.attempt(worker, "short", time.monotonic() + limit, part, lambda: kept.append(part["found"]))
+    assert part["found"] == {"steps": 3, "told": "step 3"} == kept[0] and part["unfinished"] == unfinished
+    assert capsys.readouterr().out == "short: step 3\n", "at once"
+
+
+class QuickWorker:
+    """Knows the machine and the waits, and has no luck with the rest."""
+
+    asked: dict[str, float] = {}
+
+    def __init__(self, command):
+        self.asked.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def ask(self, question, seconds, tell):
+        self.asked[question] = seconds
+        if question == "machine":
+            tell({"device": "a card", "torch": "2"})
+        if question == "waits":
+            tell({"operations": 5, "reads": 1, "of_them": {"cpu": 1}, "elsewhere": "", "told": "1 read"})
+        if question == "sd21":
+            tell({"told": "the networks were made in 2.0 s"})
+        return "" if question in ("machine", "waits") else "no luck"
 
 
 def test_all_parts_are_printed_and_written(tmp_path, monkeypatch, capsys):
-    found = {"operations": 5, "reads": 1, "of_them": {"cpu": 1}, "elsewhere": ""}
-    monkeypatch.setattr(gpu, "attempt", lambda command, limit, path: {
-        "wall_seconds": 1.0, "unfinished": "" if "waits" in command else "no luck", "found": found if "waits" in command else {}})
+    monkeypatch.setattr(gpu, "Worker", QuickWorker)
     gpu.main(["--out", str(tmp_path), "--device", "cpu"])
     text = (tmp_path / "gpu.md").read_text(encoding="utf-8")
     assert text.count("Not finished: no luck") == 5 and "5 tensor operations, 1 host reads (cpu 1)" in text
+    assert "So far: the networks were made in 2.0 s." in text
     printed = capsys.readouterr().out
-    assert all(title in text and title in printed for title in gpu.TITLES.values())
+    assert all(title in text and title in printed for title in gpu_words.TITLES.values())
     assert set(json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))["parts"]) == set(gpu.LIMITS)
 
 
+def test_what_a_part_leaves_over_is_there_for_those_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(gpu, "Worker", QuickWorker)
+    gpu.main(["--out", str(tmp_path), "--device", "cpu"])
+    given = [QuickWorker.asked[name] for name in gpu.LIMITS]
+    assert given == sorted(given) and given[-1] <= gpu.START + sum(gpu.LIMITS.values())
+
+
 def test_it_takes_four_minutes_at_most_and_says_where_there_is_no_gpu(tmp_path, monkeypatch):
-    assert sum(gpu.LIMITS.values()) <= 240
+    assert gpu.START + sum(gpu.LIMITS.values()) <= 240
+    monkeypatch.setattr(gpu, "Worker", QuickWorker)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(SystemExit, match="no GPU: nothing was measured"):
         gpu.main(["--out", str(tmp_path)])

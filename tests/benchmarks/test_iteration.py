@@ -8,11 +8,11 @@ import pytest
 import torch
 from helpers.fakes import tiny_model
 
-from benchmarks import iteration
+from benchmarks import iteration, iteration_ways
 from benchmarks.floor import unet_operations
 from benchmarks.memory import peak_megabytes
 
-SETTINGS = iteration.Settings("tiny", "a nurse", 4, 3, 1, 2, ("gender", "race"), 0, "cpu")
+SETTINGS = iteration_ways.Settings("tiny", "a nurse", 4, 3, 1, 2, ("gender", "race"), 0, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def result() -> dict:
 
 
 def test_all_ways_side_by_side(result):
-    assert list(result["ways"]) == list(iteration.WAYS)
+    assert list(result["ways"]) == list(iteration_ways.WAYS)
     for way in result["ways"].values():
         assert 0 < way["fastest"] <= way["seconds"] <= way["slowest"] and way["processor_seconds"] > 0
     json.dumps(result)
@@ -33,7 +33,7 @@ def test_stages_sum_to_the_whole_and_only_the_published_way_samples_again(result
         spent = {stage for stage, seconds in way["stages"].items() if seconds}
         assert spent >= {"sampling", "faces", "critics", "transport", "backward", "text encoder", "other"}
         assert ("sampling again" in spent) == (name == "published")
-    for way in iteration.WAYS[1:]:
+    for way in iteration_ways.WAYS[1:]:
         assert not result["ways"][way]["stages"]["originals"], "they were painted before"
     assert result["originals_seconds"] > 0
 
@@ -75,8 +75,8 @@ def test_the_table_tells_figures_and_conditions(result):
 
 
 def test_fewer_sampling_steps_are_measured_where_asked_for():
-    assert replace(SETTINGS, fewer_steps=0).ways == iteration.WAYS[:-1]
-    runs = iteration.start(tiny_model(), SETTINGS)
+    assert replace(SETTINGS, fewer_steps=0).ways == iteration_ways.WAYS[:-1]
+    runs = iteration_ways.start(tiny_model(), SETTINGS)
     assert [run.config.sampling_steps for run in runs.values()] == [3, 3, 3, 2]
     assert [len(run.step_weights) for run in runs.values()] == [3, 3, 3, 2]
 

@@ -1,12 +1,15 @@
 """What a step launches and how often it makes the host wait, held where it is."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from helpers.fakes import tiny_model
+from helpers.fakes import tiny_critics, tiny_model
 
 from benchmarks import operations
 from fairness_core.critics.faces import MtcnnDetector
-from fairness_core.hardware.waiting import may_wait, no_waiting
+from fairness_core.critics.preprocess import Preprocess
+from fairness_core.hardware.waiting import may_wait, no_waiting, to_device
 from fairness_core.models.loading import load_model
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.presets import FOLDER, load_preset
@@ -19,7 +22,7 @@ def test_every_way_to_wait_is_counted_and_nothing_else():
     values = torch.arange(4.0)
     with operations.counted() as counts:
         values.sum().item(), values.nonzero(), values[values > 1], values.tolist(), values.cpu(), bool(values[0])
-        values[torch.tensor([0, 2])] * 2
+        values[to_device(torch.tensor([0, 2]), values.device)] * 2
     assert counts.reads.total() == 6 and counts.operations["mul"] == 1 and counts.copies.total() == 1
 
 
@@ -55,10 +58,14 @@ def test_the_table_tells_every_step():
     assert row == "| 1 | 3 | 1 | _local_scalar_dense 1 | 0 |"
 
 
-def test_a_step_waits_nowhere_but_where_it_may():
+@pytest.mark.parametrize("tune", ["text_encoder", "both", "tokens"])
+def test_a_step_waits_nowhere_but_where_it_may(tune):
+    """Neither to read nor, as a view that makes its numbers anew would, to send."""
+    critics, view = tiny_critics(), Preprocess((16, 16), None, (0.5, 0.4, 0.3), (0.5,) * 3)
+    seeing = {name: lambda images, encode=encode: encode(view(images)) for name, encode in critics.encoders.items()}
     config = FinetuneConfig(model="tiny", prompts=("a", "b"), sampling_steps=3, lora_rank=2, images_per_prompt=4,
-                            marginals={"gender": {"female": 0.5, "male": 0.5}}, timesteps_per_update=2)
-    run = starting.start(tiny_model(), config)
+                            marginals={"gender": {"female": 0.5, "male": 0.5}}, timesteps_per_update=2, tune=tune)
+    run = starting.start(tiny_model(replace(critics, encoders=seeing)), config)
     with operations.failing() as counts:
         operations.take_step(run)
         operations.take_step(run)

@@ -12,6 +12,7 @@ from fairness_core.events import Saved, StepDone
 from fairness_core.sampling.denoise import PromptError
 from fairness_core.settings.attributes import TargetError
 from fairness_core.settings.config import ConfigError
+from fairness_core.training import finetune as finetuning
 from fairness_core.training import step as training
 from fairness_core.training.finetune import finetune
 
@@ -125,3 +126,9 @@ def test_classes_in_another_order_are_refused(tmp_path):
     critics.classifier.heads_config["gender"] = ["male", "female"]
     with pytest.raises(ConfigError, match="'gender'"):
         next(finetune(tiny_model(critics), CONFIG, tmp_path))
+
+
+def test_a_film_strip_that_is_not_finite_is_told_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning, "decode_in_parts", lambda vae, latents: torch.full((6, 3, 16, 16), float("nan")))
+    with pytest.raises(ConfigError, match="6 of the film strip's 6 pictures are not finite.*Lower learning_rate"):
+        run(tmp_path)
