@@ -23,7 +23,7 @@ from fairness_core.pictures.written_prompts import written_prompt
 from fairness_core.results import ImageSet
 
 AT_ONCE, PIXELS_AT_ONCE = 16, 4_200_000  # pictures judged together, and how large they may be together
-KEPT_OF_PROMPT, KEPT, KEPT_SIDE = 24, 480, 256  # pictures that can be looked at afterwards; pixels of each side
+KEPT_OF_PROMPT, KEPT, KEPT_SIDE = 24, 240, 256  # pictures that can be looked at afterwards; pixels of each side
 
 
 @dataclass(frozen=True)
