@@ -36,6 +36,18 @@ class Engine:
     audit: Callable[..., Iterator[Any]] | None = None
 
 
+def judges() -> list:
+    from fairness_core.pictures import judge_entries
+    return judge_entries.available_judges()
+
+
+def audit(paths: Any, judge: str, *how: Any) -> Iterator[Any]:
+    """The judge is loaded for each audit, and imported with the first: it is small beside the pictures."""
+    from fairness_core.pictures import judges as loading
+    from fairness_core.pictures import judging
+    yield from judging.judge_pictures(paths, loading.load_judge(judge), *how)
+
+
 def fairness_engine() -> Engine:
     """The real one. Models, training and evaluation are imported with the first job: the page need not wait for them."""
     from fairness_core.evaluation import originals
@@ -71,16 +83,6 @@ def fairness_engine() -> Engine:
     def adapter_notice(model: str, adapter: Path) -> str:
         from fairness_core.adapters import files
         return files.adapter_notice(adapter, registry.entry_for(model))
-
-    def judges() -> list:
-        from fairness_core.pictures import judge_entries
-        return judge_entries.available_judges()
-
-    def audit(paths: Any, judge: str, *how: Any) -> Iterator[Any]:
-        """The judge is loaded for each audit: it is small beside the pictures."""
-        from fairness_core.pictures import judges as loading
-        from fairness_core.pictures import judging
-        yield from judging.judge_pictures(paths, loading.load_judge(judge), *how)
 
     return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for,
                   adapter_notice, tokenizers.prompt_length, speed.machine_speed, judges, audit)

@@ -1,5 +1,6 @@
 """Pictures that a client hands over, judged: what /audit answers of them, and /report."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def uploads(files: Sequence[FileData]) -> tuple[str, ...]:
 async def judged_answer(runner: JobRunner, files: Sequence[FileData], asked: dict[str, str],
                         config: FinetuneConfig, tolerance: float, wait_seconds: float) -> dict:
     """Queues the audit and waits. asked: judge, faces, prompts_from. Raises InputError when it failed."""
-    job_id = runner.audit(AuditAsked(uploads(files), **asked), config)
+    job_id = await asyncio.to_thread(runner.audit, AuditAsked(uploads(files), **asked), config)
     view = await waited(runner, job_id, wait_seconds)
     return status(view) if view.is_active else told(view, config.target(), tolerance)
 

@@ -16,9 +16,8 @@ MOST_SKIPPED = 100
 
 def told(judged: Judged, target: TargetDistribution, target_words: str) -> str:
     """Who judged, what must be said of that, how many pictures, and the verdict."""
-    stopped = judged.asked - judged.pictures - len([s for s in judged.skipped])
     return fragment("judged_told", judge=judged.judge.label, warning=warning_of(judged), told=sentence_of(judged),
-                    target=target_words, left=max(stopped, 0), verdicts=verdicts(judged_verdicts(judged, target)))
+                    target=target_words, left=judged.left, verdicts=verdicts(judged_verdicts(judged, target)))
 
 
 def table(judged: Judged, target: TargetDistribution) -> str:

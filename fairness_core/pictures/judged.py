@@ -42,7 +42,7 @@ class JudgedPrompt:
 class Judged:
     """judge: who judged. faces: "largest" or "all" of a picture count. prompts_from: how many pictures' prompts came from
     where, by key of PROMPTS_FROM. foreign: how many pictures are of another size than the built-in model's. asked: how many
-    there were to look at: more than were judged or skipped where it was stopped.
+    there were; left: how many of these were not looked at, where it was stopped.
     """
 
     judge: JudgeEntry
@@ -52,6 +52,7 @@ class Judged:
     skipped: tuple[Skipped, ...] = ()
     foreign: int = 0
     asked: int = 0
+    left: int = 0
 
     @property
     def image_sets(self) -> list[ImageSet]:

@@ -66,23 +66,24 @@ def judge_pictures(paths: Sequence[Path], judge: Judge, faces: str = LARGEST, pr
         raise PicturesError(f"Choose faces among {', '.join(FACES)}, and where prompts come from among {', '.join(PROMPTS_FROM)}.")
     gathered = gather(paths, limits)
     work = Audit(judge, faces, Prompts(gathered, prompts_from, limits))
-    skipped, asked = [*gathered.skipped, *work.prompts.skipped], len(gathered.pictures)
+    skipped, asked, looked = [*gathered.skipped, *work.prompts.skipped], len(gathered.pictures), 0
     yield Progress(0, asked)
     for place, found in enumerate(gathered.pictures):
         if should_stop():
             break
+        looked += 1
         try:
             work.take(place, found, read_picture(found.read(), limits))
         except Unusable as error:
             skipped.append(Skipped(found.name, str(error)))
         except OSError as error:
             skipped.append(Skipped(found.name, f"cannot be read ({error.strerror or error})"))
-        if (place + 1) % AT_ONCE == 0:
-            yield Progress(place + 1, asked)
+        if looked % AT_ONCE == 0:
+            yield Progress(looked, asked)
     work.finish()
     if not work.rows:
         raise PicturesError("None of the pictures could be judged. " + "; ".join(f"{s.name}: {s.why}" for s in skipped[:3]))
-    yield work.judged(skipped, asked)
+    yield work.judged(skipped, asked, asked - looked)
 
 
 class Prompts:
@@ -178,12 +179,12 @@ class Audit:
         told = F.cosine_similarity(self.judge.clip(images).float(), torch.cat([self.texts[p] for p in prompts]).float(), dim=-1)
         return [float("nan") if p in (NO_PROMPT, ALL_TOGETHER) else t for p, t in zip(prompts, told.tolist())]
 
-    def judged(self, skipped: Sequence[Skipped], asked: int) -> Judged:
+    def judged(self, skipped: Sequence[Skipped], asked: int, left: int) -> Judged:
         by_prompt: dict[str, list[Row]] = defaultdict(list)
         for row in sorted(self.rows, key=lambda row: row.place):
             by_prompt[row.prompt].append(row)
         return Judged(self.judge.entry, self.faces, tuple(judged_prompt(prompt, rows) for prompt, rows in by_prompt.items()),
-                      dict(self.prompts.used), tuple(skipped), self.foreign, asked)
+                      dict(self.prompts.used), tuple(skipped), self.foreign, asked, left)
 
 
 def judged_prompt(prompt: str, rows: Sequence[Row]) -> JudgedPrompt:

@@ -22,7 +22,7 @@ def save_judged(folder: RunFolder, judged: Judged) -> Path:
     """Everything but the pictures as they were handed over: of those, the first of each prompt are kept, small."""
     folder.images.mkdir(parents=True, exist_ok=True)
     data = {"judge": asdict(judged.judge), "faces": judged.faces, "prompts_from": judged.prompts_from,
-            "skipped": [asdict(one) for one in judged.skipped], "foreign": judged.foreign, "asked": judged.asked,
+            "skipped": [asdict(one) for one in judged.skipped], "foreign": judged.foreign, "asked": judged.asked, "left": judged.left,
             "prompts": [prompt_data(folder, one) for one in judged.prompts]}
     path = folder.path / JUDGED_FILE
     write_atomically(path, lambda part: part.write_text(to_json(data), encoding="utf-8"))
@@ -43,7 +43,7 @@ def load_judged(folder: RunFolder) -> Judged | None:
         data = json.loads(path.read_text(encoding="utf-8"))
         prompts = tuple(prompt_from_data(folder, one) for one in data["prompts"])
         return Judged(JudgeEntry(**data["judge"]), data["faces"], prompts, data["prompts_from"],
-                      tuple(Skipped(**one) for one in data["skipped"]), data["foreign"], data["asked"])
+                      tuple(Skipped(**one) for one in data["skipped"]), data["foreign"], data["asked"], data["left"])
     except RunError:
         raise
     except (ValueError, KeyError, TypeError) as error:

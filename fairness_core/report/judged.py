@@ -80,7 +80,7 @@ def judged_record(judged: Judged, target: TargetDistribution, tolerance: float =
     """JSON-ready: who judged, what was left out, the table, every prompt with its shares, the verdicts and the audit."""
     return {
         "judge": {"name": judged.judge.name, "label": judged.judge.label}, "warning": warning_of(judged),
-        "told": sentence_of(judged), "faces_counted": judged.faces, "pictures": judged.pictures, "asked": judged.asked,
+        "told": sentence_of(judged), "faces_counted": judged.faces, "pictures": judged.pictures, "asked": judged.asked, "left": judged.left,
         "faces": judged.faces_found, "without_face": judged.without_face, "several_faces": judged.several,
         "prompts_from": judged.prompts_from, "skipped": [asdict(one) for one in judged.skipped],
         "table": judged_table(judged, target),

@@ -32,7 +32,8 @@ def metrics_table(comparisons: Sequence[PromptComparison], target: TargetDistrib
 
     Attributes: the controlled ones, their joint classes when there are several, then those that were perceived but
     not controlled (against parity, without distance). Groups: all prompts, and trained on / not trained on / in context
-    (not trained on, a role said in words) where there are several. What cannot be measured (no face in the group) is None. No comparisons: no rows.
+    (not trained on, a role said in words) where there are several. What cannot be measured (no face in the group) is
+    None. No comparisons: no rows.
     own_targets: of the prompts that do not follow `target`, by prompt (FinetuneConfig.own_targets).
     """
     targets = {c.prompt: (own_targets or {}).get(c.prompt, target) for c in comparisons}

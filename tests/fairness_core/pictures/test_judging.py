@@ -117,7 +117,7 @@ def test_progress_and_a_stop_that_keeps_what_was_judged(tmp_path):
     told = []
     for one in judge_pictures([root], colour_judge(), should_stop=lambda: len(told) >= 3):
         told.append(one)
-    assert [t.done for t in told[:-1]] == [0, 16, 32] and told[-1].pictures == 32 and told[-1].asked == 50
+    assert [t.done for t in told[:-1]] == [0, 16, 32] and told[-1].pictures == 32 and (told[-1].asked, told[-1].left) == (50, 18)
 
 
 def test_pictures_of_many_sizes_keep_their_order(tmp_path):
