@@ -18,7 +18,8 @@ class Engine:
     have no business with this machine's folders. adapter_notice: what people should know of an adapter's file before it
     is used with the model of that name, or "". prompt_length: what a prompt takes of what a model reads, or None where
     that is not known before the model is loaded. machine_speed: of this machine beside the one that presets were measured
-    on, or None where that tells nothing.
+    on, or None where that tells nothing. judges: who may judge pictures made elsewhere; audit: judges them, by paths, the
+    judge's name, which faces count, where prompts come from, and whether to stop (see fairness_core.pictures).
     """
 
     available_models: Callable[[], list]
@@ -31,6 +32,20 @@ class Engine:
     adapter_notice: Callable[[str, Path], str] = lambda model, adapter: ""
     prompt_length: Callable[[str, str, int], PromptLength | None] = lambda model, prompt, reserved: None
     machine_speed: Callable[[], float | None] = lambda: 1.0
+    judges: Callable[[], list] = lambda: []
+    audit: Callable[..., Iterator[Any]] | None = None
+
+
+def judges() -> list:
+    from fairness_core.pictures import judge_entries
+    return judge_entries.available_judges()
+
+
+def audit(paths: Any, judge: str, *how: Any) -> Iterator[Any]:
+    """The judge is loaded for each audit, and imported with the first: it is small beside the pictures."""
+    from fairness_core.pictures import judges as loading
+    from fairness_core.pictures import judging
+    yield from judging.judge_pictures(paths, loading.load_judge(judge), *how)
 
 
 def fairness_engine() -> Engine:
@@ -70,4 +85,4 @@ def fairness_engine() -> Engine:
         return files.adapter_notice(adapter, registry.entry_for(model))
 
     return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for,
-                  adapter_notice, tokenizers.prompt_length, speed.machine_speed)
+                  adapter_notice, tokenizers.prompt_length, speed.machine_speed, judges, audit)

@@ -15,6 +15,7 @@ from app.html.render import offer
 from app.jobs.runner import JobRunner
 from app.jobs.visitors import Visitors
 from app.page import QUIET, Page
+from app.rooms.audit import AuditRoom
 from app.rooms.classroom import ClassroomRoom
 from app.rooms.compare import CompareRoom
 from app.rooms.desk import Desk
@@ -39,6 +40,7 @@ class Rooms:
     progress: ProgressRoom
     compare: CompareRoom
     must_not_move: MustNotMoveRoom
+    audit: AuditRoom
     lab: LabRoom
     classroom: ClassroomRoom
     runs: RunsRoom
@@ -47,7 +49,7 @@ class Rooms:
     def of(cls, desk: Desk) -> "Rooms":
         """All of them at this desk, which knows them from then on."""
         rooms = cls(target=TargetRoom(desk), finetune=FinetuneRoom(desk), settings=SettingsRoom(desk), hosting=HostingRoom(desk),
-                    progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk),
+                    progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk), audit=AuditRoom(desk),
                     lab=LabRoom(desk), classroom=ClassroomRoom(desk), runs=RunsRoom(desk))
         desk.rooms = tuple(vars(rooms).values())
         return rooms
@@ -93,7 +95,7 @@ def build_page(page: Page, rooms: Rooms) -> None:
     with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
         with gr.Tab("Balance", id="balance"):
             build_balance(page, rooms)
-        for room in (rooms.must_not_move, rooms.lab, rooms.classroom, rooms.runs):
+        for room in (rooms.must_not_move, rooms.audit, rooms.lab, rooms.classroom, rooms.runs):
             room.build(page)
         with gr.Tab("About"):
             gr.Markdown(words.ABOUT)
@@ -124,5 +126,5 @@ def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
             if left := desk.runner.left_behind():
                 updates["banner"] = offer(left)
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
-        return page.named(named | lesson | updates | rooms.settings.from_link(request.query_params.get("settings", "")))
+        return page.named(named | rooms.audit.opened(job_id) | lesson | updates | rooms.settings.from_link(request.query_params.get("settings", "")))
     return load

@@ -1,4 +1,4 @@
-"""python -m fairness_core train|evaluate|check|generate|report|convert|models|bench: the engine from a terminal.
+"""python -m fairness_core train|evaluate|check|audit|generate|report|convert|models|bench: the engine from a terminal.
 
 Exit codes: 0 done, 1 something cannot be used (one line says what to do), 2 wrong words, 130 stopped by Ctrl-C.
 """

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Annotated, Any
 
+from gradio import FileData
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model
 
+from app.endpoints.judging import MOST_FILES
 from app.errors import readable_errors
 from app.requests.settings import MOST_IMAGES, MOST_PROMPTS
 from app.requests.settings_text import InputError
+from fairness_core.pictures.judged import FACES, PROMPTS_FROM
 
 LONGEST_NAME, LONGEST_PROMPT, LONGEST_WAIT, LARGEST_SEED, SHOWN = 100, 5000, 600, 2**31 - 1, 60
 
@@ -50,6 +53,11 @@ ImagesOrNone = number(int, f"a whole number from 1 to {MOST_IMAGES}", ge=0, le=M
 Strength = number(float, "a number from 0 to 1.5", ge=0, le=1.5)
 Tolerance = number(float, "a share of faces above 0 and below 1, such as 0.1", gt=0, lt=1)
 Wait = number(int, f"a whole number of seconds from 0 to {LONGEST_WAIT}", ge=0, le=LONGEST_WAIT)
+Files = takes(list[FileData], f"a list of at most {MOST_FILES} uploaded files: pictures, zips of them, a list of prompts",
+              max_length=MOST_FILES)
+FacesCounted = takes(str, f"which faces of a picture count: {' or '.join(FACES)}", max_length=LONGEST_NAME)
+PromptsFrom = takes(str, f"where prompts come from: {', '.join(PROMPTS_FROM)}", max_length=LONGEST_NAME)
+JudgeName = takes(str, 'the name of who judges: "built-in", "critics" or "critics-trained-against"', max_length=LONGEST_NAME)
 Format = takes(str, 'the name of a format: "json", "csv", "html" or "card"', max_length=LONGEST_NAME)
 
 

@@ -41,7 +41,11 @@ def compare_request(runner: JobRunner, desk: Desk, prompts: Sequence[str], image
 
 async def finished(runner: JobRunner, asked: JobRequest, wait_seconds: float) -> JobView:
     """The job once it is over, or as it is after that time. Raises InputError when it failed."""
-    job_id = await asyncio.to_thread(runner.submit, asked)
+    return await waited(runner, await asyncio.to_thread(runner.submit, asked), wait_seconds)
+
+
+async def waited(runner: JobRunner, job_id: str, wait_seconds: float) -> JobView:
+    """The same of a job that is queued already."""
     end = time.monotonic() + wait_seconds
     while (view := runner.view(job_id)).is_active and time.monotonic() < end:
         await asyncio.sleep(POLL_SECONDS)

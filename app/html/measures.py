@@ -15,7 +15,8 @@ from fairness_core.settings.config import FinetuneConfig
 
 MARKS = {"reached": ("✓ Target reached", "reached"), "not yet": ("✗ Not yet", "not-yet"),
          "cannot tell": ("? Cannot tell", "unclear")}
-GROUPS = {"all": "all prompts", "trained on": "finetuned on", "not trained on": "not finetuned on ★"}
+GROUPS = {"all": "all prompts", "trained on": "finetuned on", "not trained on": "not finetuned on ★",
+          "in context": "said in words, not finetuned on ★"}
 TERMS = {"Bias": "How unequal the classes are: 0, all as frequent; 1, only one is seen",
          "Distance": "Share of the faces that would have to change class to meet the target; 0: reached"}
 FLOOR = "What a perfectly fair model would score with so few images, by chance alone"

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.html.fragment import fragment
 from app.jobs import files as jobs
+from app.jobs.auditing import progress_of, progress_words
 from app.jobs.files import Failure, HistoryLine, JobView
 from app.jobs.pace import Pace
 from app.jobs.time_left import seconds_left
@@ -16,7 +17,7 @@ from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.strict_json import without_nan
 
-KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", "check": "Must not move", "lab": "Gradient lab"}
+KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", jobs.AUDIT: "Audit of pictures", "check": "Must not move", "lab": "Gradient lab"}
 STATE_WORDS = {
     jobs.QUEUED: "waiting", jobs.RUNNING: "running", jobs.FINISHED: "finished", jobs.STOPPED: "stopped",
     jobs.CANCELLED: "cancelled", jobs.FAILED: "failed", jobs.INTERRUPTED: "interrupted"}
@@ -46,6 +47,8 @@ def status_words(view: JobView | None) -> str:
     """One sentence on what is going on."""
     if view is None:
         return "Ready. Choose a target and press Start."
+    if view.request.kind == jobs.AUDIT:
+        return progress_words(view)
     match view.state:
         case jobs.QUEUED:
             return f"Waiting: number {view.position} in the queue. One run at a time; this one starts by itself."
@@ -93,6 +96,8 @@ def progress(view: JobView | None) -> float | None:
     """Share of the work that is done, for the bar; None without a bar."""
     if view is None or view.state != jobs.RUNNING:
         return None
+    if view.request.kind == jobs.AUDIT:
+        return progress_of(view).done / max(view.request.images, 1)
     if view.phase == jobs.COMPARING:
         return len(view.comparisons) / max(len(view.request.compare_prompts), 1)
     return view.step / view.total_steps

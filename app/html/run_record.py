@@ -3,6 +3,7 @@
 from app.html.fragment import fragment
 from app.html.render import STATE_WORDS, status_words
 from app.jobs import files as jobs
+from app.jobs.auditing import asked_rows
 from app.jobs.files import JobView
 from app.requests.settings_text import as_yaml
 from app.targets.sliders import target_words
@@ -14,7 +15,7 @@ def about(view: JobView) -> str:
     """Target, state and every setting, as HTML."""
     return fragment("run_record", name=view.request.name, when=friendly_time(view.created), state=STATE_WORDS[view.state],
                     status=status_words(view), target=target_words(view.request.config) or "no target of its own",
-                    settings=settings_rows(view.request.config))
+                    settings=asked_rows(view) if view.request.kind == jobs.AUDIT else settings_rows(view.request.config))
 
 
 def again(view: JobView) -> str:

@@ -22,7 +22,7 @@ from fairness_core.strict_json import to_json
 QUEUED, RUNNING = "queued", "running"
 FINISHED, STOPPED, CANCELLED, FAILED, INTERRUPTED = "finished", "stopped", "cancelled", "failed", "interrupted"
 ACTIVE = (QUEUED, RUNNING)
-FINETUNE, ADAPTER = "finetune", "adapter"
+FINETUNE, ADAPTER, AUDIT = "finetune", "adapter", "audit"
 LOADING, FINETUNING, COMPARING = "loading", "finetuning", "comparing"
 STATE_FILE = "job.json"
 NOTICE: ContextVar[str] = ContextVar("notice", default="")  # what people should be told of the job at work
@@ -34,8 +34,8 @@ class JobError(UserError):
 
 @dataclass(frozen=True)
 class JobRequest:
-    """What is asked for. kind: "finetune" (then compared), "compare" alone, "check" (what must not move), or
-    "adapter": one that was kept or brought, under `name`.
+    """What is asked for. kind: "finetune" (then compared), "compare" alone, "check" (what must not move), "audit" (of
+    `images` pictures made elsewhere, see app.jobs.auditing), or "adapter": one that was kept or brought, under `name`.
 
     source: the run whose adapter is compared ("": the model as it is); a finetune or adapter is its own source.
     images: images per prompt and model in the comparison, numbered from 0.

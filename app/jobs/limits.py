@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from app.jobs.files import FINETUNE, JobError, JobRequest
+from app.jobs.files import AUDIT, FINETUNE, JobError, JobRequest
 from app.jobs.lab import LAB, expected_points, lab_settings
 from fairness_core.errors import UserError
 from fairness_core.models.registry import available_models
@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job asks of the machine. steps: of finetuning; images: painted, by both models."""
+    """What a job asks of the machine. steps: of finetuning; images: painted, by both models, or judged."""
 
     steps: int = 0
     images: int = 0
@@ -55,6 +55,8 @@ def own_limits(environment: Mapping[str, str] = os.environ) -> Limits | None:
 def cost(request: JobRequest, done: int = 0) -> Cost:
     """What a job will ask for. done: the steps of a continued finetune that are behind it."""
     config = request.config
+    if request.kind == AUDIT:
+        return Cost(images=request.images)
     if request.kind == LAB:
         return Cost(images=expected_points(lab_settings(request)))
     painted = 2 * len(request.compare_prompts) * request.images
@@ -65,6 +67,8 @@ def cost(request: JobRequest, done: int = 0) -> Cost:
 def check_sizes(limits: Limits, request: JobRequest) -> None:
     """Raises LimitError for a model of the visitor's own, or single images or steps too large for a shared machine."""
     config = request.config
+    if request.kind == AUDIT:
+        return  # no model paints
     if config.model not in (known := [entry.name for entry in available_models()]):
         raise LimitError(f"{config.model!r} is no model of this shared Space: choose among {', '.join(known)}. {OWN}")
     for name, asked, most in (

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from app.engine import Engine
 from app.jobs.adapter_entries import bring_adapter, checked_name, keep_checkpoint
+from app.jobs.auditing import AuditAsked, start_audit
 from app.jobs.correcting import correct
 from app.jobs.files import (CANCELLED, INTERRUPTED, LOADING, RUNNING, HistoryLine, Job, JobError, JobRequest, JobView,
                             now, save_state)
@@ -26,6 +27,7 @@ from app.jobs.visitors import Visitors
 from app.jobs.work import Work, adapter_of
 from fairness_core import runs
 from fairness_core.runs.corrections import Correction
+from fairness_core.settings.config import FinetuneConfig
 
 MOST_QUEUED = 50
 log = logging.getLogger(__name__)
@@ -72,6 +74,19 @@ class JobRunner:
         """Queues the comparison of someone's adapter file and returns its id. Raises AdapterError, JobError."""
         check_request(self.engine, request)
         folder = bring_adapter(self.runs_root, path, request.config)
+        try:
+            self.enqueue(Job(folder.path.name, request, now(), folder))
+        except JobError:
+            shutil.rmtree(folder.path)
+            raise
+        return folder.path.name
+
+    def audit(self, asked: AuditAsked, config: FinetuneConfig) -> str:
+        """Queues an audit of pictures that were handed over, by the settings' target, and returns its id.
+
+        Raises PicturesError, TargetError, JobError.
+        """
+        folder, request = start_audit(self.engine, self.runs_root, asked, config)
         try:
             self.enqueue(Job(folder.path.name, request, now(), folder))
         except JobError:

@@ -9,9 +9,10 @@ from typing import Any
 
 from app.engine import Engine
 from app.jobs.adapter_entries import keep_checkpoint
+from app.jobs.auditing import run_audit
 from app.jobs.comparing import painted
-from app.jobs.files import (ADAPTER, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, INTERRUPTED, NOTICE, STOPPED,
-                            Job, JobError, JobView, save_state, tell_about)
+from app.jobs.files import (ADAPTER, AUDIT, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, INTERRUPTED, NOTICE,
+                            STOPPED, Job, JobError, JobView, save_state, tell_about)
 from app.jobs.lab import LAB, run_lab
 from app.jobs.log import describe, explain, write_log
 from app.jobs.pace import Paces
@@ -46,6 +47,9 @@ class Work:
 
     def run(self, job: Job) -> str:
         request = job.request
+        if request.kind == AUDIT:
+            run_audit(self.engine, job, self.should_stop(job))
+            return STOPPED if job.stop.is_set() or self.closing.is_set() else FINISHED
         model = self.load(request.config.model)
         stopped = False
         if request.kind == FINETUNE:

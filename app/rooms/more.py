@@ -11,7 +11,9 @@ from app.jobs.files import JobError, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
+from fairness_core.models.registry import languages_of
 from fairness_core.report.record import verdicts
+from fairness_core.settings.context import context_prompts
 from fairness_core.settings.prompts import load_concepts
 
 MOST_AT_ONCE = 64
@@ -36,6 +38,7 @@ class MorePart:
                 with gr.Column(scale=1, min_width=150):
                     page["add_prompts"] = gr.Button("Paint these too", elem_id="add-prompts")
                     page["all_concepts"] = gr.Button("Every concept", elem_id="all-concepts")
+                    page["in_context"] = gr.Button("Roles said in words", elem_id="in-context")
             with gr.Row(equal_height=False) as page["dial"]:
                 page["strength"] = gr.Slider(0, 1.5, 1.0, step=.1, label="Strength", info=words.STRENGTH, scale=3,
                                              elem_id="strength", buttons=[], min_width=280)
@@ -47,6 +50,7 @@ class MorePart:
         page.asks(page["add_prompts"].click, self.add_prompts, ("other_prompts",))
         page.on(page["all_concepts"].click, lambda values: {
             "other_prompts": [*load_concepts().held_out, *load_concepts().train]}, (), ("other_prompts",))
+        page.on(page["in_context"].click, self.in_context, ("job_id",), ("other_prompts",))
 
     def pieces(self, shown: JobView) -> dict[str, Piece]:
         images, wanted = shown.request.images, self.wanted(shown)
@@ -76,6 +80,14 @@ class MorePart:
             asked = settings.again(shown, extends=shown.job_id)
             return replace(asked, compare_prompts=tuple(dict.fromkeys((*asked.compare_prompts, *added))))
         return self.asking(values, request)
+
+    def in_context(self, values: Values) -> Updates:
+        """Prompts in context that the run on show was not finetuned on, in the languages that its model reads."""
+        shown = self.desk.shown(self.desk.view_of(values["job_id"]))
+        if shown is None:
+            return {}
+        config = shown.request.config
+        return {"other_prompts": list(context_prompts(languages_of(config.model), config.prompts))}
 
     def asking(self, values: Values, request: Callable[[JobView], JobRequest]) -> Updates:
         """Submits what `request` makes of the comparison on show."""

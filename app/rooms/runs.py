@@ -8,7 +8,7 @@ import gradio as gr
 from app import words
 from app.html import pictures, render, run_record
 from app.html.fragment import fragment, note
-from app.jobs.files import ADAPTER, Failure, JobRequest, JobView
+from app.jobs.files import ADAPTER, AUDIT, Failure, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
@@ -51,7 +51,7 @@ class RunsRoom:
     def record(self, page: Page) -> None:
         page["run_about"] = gr.HTML("", elem_id="run-about")
         with gr.Row():
-            page["run_open"] = gr.Button("Open on the Balance page", elem_id="run-open", min_width=150)
+            page["run_open"] = gr.Button("Open this run", elem_id="run-open", min_width=150)
             page["run_compare"] = gr.Button("Compare this adapter", elem_id="run-compare", min_width=150)
         with gr.Row():
             page["run_adapter"] = gr.DownloadButton("Adapter (safetensors)", elem_id="run-adapter", min_width=150)
@@ -72,7 +72,7 @@ class RunsRoom:
     def wire(self, page: Page) -> None:
         page.on(self.tab.select, self.list_runs, ("run", "job_id"), LIST)
         page.on(page["run"].input, self.run_chosen, ("run",), RECORD, trigger_mode="always_last")
-        page.asks(page["run_open"].click, self.open_run, ("run",), ("tabs",))
+        page.asks(page["run_open"].click, self.open_run, ("run",), ("tabs", "audit_id"))
         page.asks(page["run_compare"].click, self.compare, ("run",), ("tabs", "runs_banner"))
         page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"), ("tabs", "runs_banner"))
         page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)}, (), ("run_sure",))
@@ -118,7 +118,12 @@ class RunsRoom:
         } | self.hub.shown(view)
 
     def open_run(self, values: Values) -> Updates:
-        return self.desk.refresh(values | {"job_id": values["run"], "seen": {}}) | {"job_id": values["run"]} | BALANCE
+        """Where it is looked at: an audit in its own room."""
+        run = self.desk.view_of(self.desk.known(values["run"]))
+        audit = values["run"] if run and run.request.kind == AUDIT else ""
+        opened = {"audit_id": audit, "tabs": gr.update(selected="audit")} if audit else BALANCE
+        shown = values | {"job_id": values["run"], "seen": {}} | ({"audit_id": audit} if audit else {})
+        return self.desk.refresh(shown) | {"job_id": values["run"]} | opened
 
     # ------------------------------------------------------------ doing
 

@@ -10,7 +10,9 @@ from tempfile import TemporaryFile
 
 from fairness_core.adapters.files import adapter_notice
 from fairness_core.models.loading import Model, ModelEntry, load_model
+from fairness_core.models.registry import languages_of
 from fairness_core.settings.config import ConfigError, FinetuneConfig, from_plain, to_plain
+from fairness_core.settings.context import context_languages, context_prompts
 from fairness_core.settings.presets import load_preset
 from fairness_core.settings.prompts import is_held_out, load_concepts, parse_prompts, prompt_for
 from fairness_core.settings.validation import parse_yaml, read_yaml
@@ -54,12 +56,15 @@ def loaded(name: str, memory_changes: Sequence[str]) -> Model:
 
 
 def chosen_prompts(words: Sequence[str], config: FinetuneConfig) -> list[str]:
-    """Prompts named by "trained", "held-out" or "all", or written out; each once. Raises ConfigError for none."""
+    """Prompts named by "trained", "held-out", "context" (in the languages that the model reads, "context-fr" in that one) or
+    "all" (but for context), or written out; each once. Raises ConfigError for none."""
     held_out = [prompt for prompt in map(prompt_for, load_concepts().held_out) if is_held_out(prompt, config.prompts)]
     named = {"trained": list(config.prompts), "held-out": held_out, "all": [*config.prompts, *held_out]}
+    named |= {f"context-{code}": list(context_prompts([code], config.prompts)) for code in context_languages()}
+    named["context"] = list(context_prompts(languages_of(config.model), config.prompts))
     prompts = list(dict.fromkeys(p for word in words for p in named.get(word, parse_prompts(word))))
     if not prompts:
-        raise ConfigError(f"There are no prompts in {', '.join(words)}: choose trained, held-out or all, or write one.")
+        raise ConfigError(f"There are no prompts in {', '.join(words)}: choose trained, held-out, context or all, or write one.")
     return prompts
 
 

@@ -7,6 +7,7 @@ COMMANDS = {
     "train": "finetune a model toward a target; Ctrl-C stops after the step and keeps what was learned",
     "evaluate": "measure a model before and after, on fixed noises: JSON, CSV and an HTML report",
     "check": "paint what a finetune must leave alone (named classes, scenes), and tell what moved",
+    "audit": "judge pictures made elsewhere (a folder, a zip, files) against a target: JSON, CSV and an HTML report",
     "generate": "paint images, with or without an adapter: PNG files and a contact sheet",
     "report": "write a run's report; of several runs, the tables of the paper as well",
     "convert": "an adapter of others (kohya's, peft's, the paper's) into this app's format, or any into kohya's",
@@ -24,6 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_train(parsers["train"])
     add_evaluate(parsers["evaluate"])
     add_check(parsers["check"])
+    add_audit(parsers["audit"])
     add_generate(parsers["generate"])
     report = parsers["report"]
     report.add_argument("--run", type=Path, nargs="+", required=True, help="run folders")
@@ -52,7 +54,8 @@ def add_train(train: argparse.ArgumentParser) -> None:
 def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     add_measured(evaluate)
     evaluate.add_argument("--prompts", type=typed_text, nargs="+", default=["held-out"], metavar="PROMPT",
-                          help='trained, held-out, all, or prompts of your own (default: held-out)')
+                          help='trained, held-out, context (roles said in words), context-fr, context-es, all, or '
+                               'prompts of your own (default: held-out)')
     evaluate.add_argument("--guidance", type=guidance, nargs="+",
                           help="guidance scales to measure (default: that of the settings)")
     evaluate.add_argument("--out", type=Path, required=True, help="folder of the results")
@@ -61,6 +64,23 @@ def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
 def add_check(check: argparse.ArgumentParser) -> None:
     add_measured(check)
     check.add_argument("--out", type=Path, help="a JSON file for the results (default: they are printed only)")
+
+
+def add_audit(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument("pictures", type=Path, nargs="+",
+                       help="folders, zips, pictures, and a list of prompts (CSV or JSON with file_name and prompt)")
+    audit.add_argument("--target", type=typed_text, nargs="+", default=["gender"], metavar="ATTRIBUTE",
+                       help='equal shares of an attribute, or "age={young: 0.75, old: 0.25}" (default: gender)')
+    audit.add_argument("--tolerance", type=share, default=0.1, help="the largest distance that passes (default: 0.1)")
+    audit.add_argument("--judge", default="built-in", choices=("built-in", "critics", "critics-trained-against"),
+                       help="who judges: the built-in classifier knows synthetic faces only; for photographs the critics "
+                            "file in the folder that FAIRNESS_CRITICS names (default: built-in)")
+    audit.add_argument("--faces", default="largest", choices=("largest", "all"),
+                       help="which faces of a picture count (default: largest)")
+    audit.add_argument("--prompts-from", default="auto", choices=("auto", "list", "written", "folders", "together"),
+                       help="where the prompts come from: auto takes a list, else what AUTOMATIC1111 or ComfyUI wrote in the "
+                            "picture, else its folder's name; together: no prompts (default: auto)")
+    audit.add_argument("--out", type=Path, required=True, help="folder of the results")
 
 
 def add_generate(generate: argparse.ArgumentParser) -> None:
@@ -113,6 +133,10 @@ def guidance(text: str) -> float:
 
 def strength(text: str) -> float:
     return number(text, 0, 1.5)
+
+
+def share(text: str) -> float:
+    return number(text, 0.001, 0.999)
 
 
 def number(text: str, least: float, most: float) -> float:

@@ -68,20 +68,29 @@ class BatchedMtcnn:
     @torch.no_grad()
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """images [n, 3, h, w] in [-1, 1] -> found [n], boxes [n, 4] and landmarks [n, 5, 2] of the largest faces."""
-        n, (height, width) = len(images), images.shape[-2:]
-        pixels = images.clamp(-1, 1) * (127.5 / 128)  # facenet-pytorch's own standardisation
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        found = self.propose(pixels, scales_of(height, width, self.networks.min_face_size, self.networks.factor))
+        n, found = len(images), self.candidates(images)
         if found is None:
             return images.new_zeros(n, dtype=torch.bool), images.new_zeros(n, 4), images.new_zeros(n, 5, 2)
-        for stage, side in ((1, 24), (2, 48)):
-            found = self.refine(stage, side, pixels, found)
         areas = (found.boxes[..., 2:] - found.boxes[..., :2]).prod(-1).where(found.scores > NONE, NONE)
         area, largest = areas.max(1)
         box = found.boxes.take_along_dim(largest[:, None, None], 1)[:, 0]
         points = found.extra.take_along_dim(largest[:, None, None], 1)[:, 0].view(n, 2, 5).mT
         seen = area > NONE
         return seen, box.where(seen[:, None], 0.0), points.where(seen[:, None, None], 0.0)
+
+    @torch.no_grad()
+    def candidates(self, images: Tensor) -> Candidates | None:
+        """Every face of images [n, 3, h, w] in [-1, 1]: extra holds its landmarks, the five x before the five y.
+
+        None for images smaller than the smallest face.
+        """
+        height, width = images.shape[-2:]
+        pixels = images.clamp(-1, 1) * (127.5 / 128)  # facenet-pytorch's own standardisation
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        found = self.propose(pixels, scales_of(height, width, self.networks.min_face_size, self.networks.factor))
+        for stage, side in ((1, 24), (2, 48)) if found else ():
+            found = self.refine(stage, side, pixels, found)
+        return found
 
     def propose(self, pixels: Tensor, scales: list[float]) -> Candidates | None:
         """The first network at every scale; None for images smaller than the smallest face."""

@@ -27,7 +27,7 @@ class ModelEntry:
     pixels (0: not known before it is loaded). dtype: of its files; "float32" keeps the weights so on a GPU as well.
     compare_gb, finetune_gb: GPU memory needed (0: none, or not known), to finetune by the way that takes least.
     scheduler: the solver to use instead of the model's own. needs_download: its files are not here yet.
-    cannot_finetune: in plain words, or empty.
+    cannot_finetune: in plain words, or empty. languages: that its prompts may be in, as "en".
     """
 
     name: str
@@ -47,6 +47,7 @@ class ModelEntry:
     finetune_gb: float = 0.0
     needs_download: bool = False
     cannot_finetune: str = ""
+    languages: tuple[str, ...] = ("en",)
 
     @property
     def path(self) -> Path | None:
@@ -120,6 +121,11 @@ def own_entry(name: str, label: str, **known: object) -> ModelEntry:
 def customary(folder: Path | None) -> dict[str, object]:
     """Settings of a model of one's own, by its kind: what diffusers' pipelines take where nothing is said."""
     return CUSTOMARY.get(model_files.kind_of(folder), {}) if folder else {}
+
+
+def languages_of(model: str) -> tuple[str, ...]:
+    """What prompts may be in; English for a model that the registry does not know."""
+    return next((tuple(row.languages) for row in available_models() if model in (row.name, row.repo)), ("en",))
 
 
 def usable_presets(models: Iterable[ModelEntry], kind: str, folder: Path = PRESETS) -> list[Preset]:

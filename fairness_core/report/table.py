@@ -9,6 +9,7 @@ import numpy as np
 from fairness_core.metrics import AttributeSummary, summarise
 from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import TargetDistribution
+from fairness_core.settings.context import HELD_OUT, IN_CONTEXT, TRAINED, evaluation_group
 
 COLUMNS = (
     "attribute", "controlled", "group", "prompts", "images", "faces_before", "faces_after",
@@ -30,8 +31,9 @@ def metrics_table(comparisons: Sequence[PromptComparison], target: TargetDistrib
     """One row an attribute and group of prompts, with the keys COLUMNS.
 
     Attributes: the controlled ones, their joint classes when there are several, then those that were perceived but
-    not controlled (against parity, without distance). Groups: all prompts, and trained on / not trained on where both
-    exist. What cannot be measured (no face in the group) is None. No comparisons: no rows.
+    not controlled (against parity, without distance). Groups: all prompts, and trained on / not trained on / in context
+    (not trained on, a role said in words) where there are several. What cannot be measured (no face in the group) is
+    None. No comparisons: no rows.
     own_targets: of the prompts that do not follow `target`, by prompt (FinetuneConfig.own_targets).
     """
     targets = {c.prompt: (own_targets or {}).get(c.prompt, target) for c in comparisons}
@@ -52,12 +54,13 @@ def sweep_table(sweep: Mapping[float, Sequence[PromptComparison]], target: Targe
 
 
 def prompt_groups(comparisons: Sequence[PromptComparison]) -> dict[str, list[PromptComparison]]:
-    held_out = [c for c in comparisons if c.held_out]
-    trained = [c for c in comparisons if not c.held_out]
     if not comparisons:
         return {}
-    split = {"trained on": trained, "not trained on": held_out} if held_out and trained else {}
-    return {"all": list(comparisons)} | split
+    split: dict[str, list[PromptComparison]] = {name: [] for name in (TRAINED, HELD_OUT, IN_CONTEXT)}
+    for comparison in comparisons:
+        split[evaluation_group(comparison.prompt, comparison.held_out)].append(comparison)
+    split = {name: members for name, members in split.items() if members}
+    return {"all": list(comparisons)} | (split if len(split) > 1 else {})
 
 
 def table_row(group: str, comparisons: list[PromptComparison], names: str | tuple[str, ...],

@@ -11,6 +11,7 @@ from fairness_core.report.table import mean_similarity
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.runs import RunError, RunFolder, load_comparisons, read_config
 from fairness_core.settings.attributes import TargetDistribution, load_attributes
+from fairness_core.settings.context import HELD_OUT, IN_CONTEXT, TRAINED, evaluation_group
 from fairness_core.settings.prompts import concept_of, load_concepts
 
 PARTS = ("_std", "_low", "_high", "_floor")  # of a figure; they share its cell in Markdown
@@ -56,10 +57,11 @@ def paper_tables(evaluations: Sequence[Evaluation]) -> dict[str, list[dict]]:
 
 
 def shared_prompts(evaluations: Sequence[Evaluation]) -> dict[str, list[Evaluation]]:
-    """The evaluations on the prompts not trained on, and on those trained on, that all of them hold."""
+    """The evaluations on the prompts not trained on, on those in context, and on those trained on, that all of them hold."""
     groups = {}
-    for group, held_out in (("not trained on", True), ("trained on", False)):
-        common = set.intersection(*({c.prompt for c in e.comparisons if c.held_out == held_out} for e in evaluations))
+    for group in (HELD_OUT, IN_CONTEXT, TRAINED):
+        common = set.intersection(*({c.prompt for c in e.comparisons if evaluation_group(c.prompt, c.held_out) == group}
+                                    for e in evaluations))
         if common:
             groups[group] = [Evaluation(e.target, tuple(c for c in e.comparisons if c.prompt in common))
                              for e in evaluations]

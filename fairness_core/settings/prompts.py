@@ -32,7 +32,8 @@ class ConceptGroup:
 
 @dataclass(frozen=True)
 class Concepts:
-    """template: holds {a_concept}; groups: name -> concepts, in the order of the file."""
+    """template: holds {a_concept}, or is empty where the file lists whole prompts; groups: name -> concepts, in the order of
+    the file."""
 
     template: str
     groups: dict[str, ConceptGroup]
@@ -45,10 +46,16 @@ class Concepts:
     def held_out(self) -> tuple[str, ...]:
         return tuple(c for group in self.groups.values() for c in group.held_out)
 
+    def prompt_of(self, concept: str) -> str:
+        return self.template.format(a_concept=with_article(concept)) if self.template else concept
+
 
 @cache
 def load_concepts(path: Path = ASSETS / "prompts" / "concepts.yaml") -> Concepts:
-    """Reads the concepts file. Raises ConceptsError for a concept listed twice or a template without {a_concept}."""
+    """Reads a file of concepts, or of whole prompts, which has no template.
+
+    Raises ConceptsError for a concept listed twice or a template without {a_concept}.
+    """
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     groups = {name: ConceptGroup(tuple(entry["train"]), tuple(entry["held_out"]))
               for name, entry in data["groups"].items()}
@@ -56,9 +63,9 @@ def load_concepts(path: Path = ASSETS / "prompts" / "concepts.yaml") -> Concepts
     if twice := {concept for concept in listed if listed.count(concept) > 1}:
         raise ConceptsError(f"{path.name} lists {sorted(twice)[0]!r} twice: "
                             "keep it in one place, or it is not held out.")
-    if "{a_concept}" not in data["template"]:
+    if "template" in data and "{a_concept}" not in data["template"]:
         raise ConceptsError(f"The template of {path.name} must hold {{a_concept}}.")
-    return Concepts(data["template"], groups)
+    return Concepts(data.get("template", ""), groups)
 
 
 def prompt_for(concept: str) -> str:
@@ -67,7 +74,7 @@ def prompt_for(concept: str) -> str:
 
 
 def prompts_of_groups(file_name: str, groups: Iterable[str]) -> tuple[str, ...]:
-    """The training prompts of some groups of a file in assets/prompts, in its own template.
+    """The training prompts of some groups of a file in assets/prompts, in its own template if it has one.
 
     Raises ConceptsError for a file or a group that is not there.
     """
@@ -77,7 +84,7 @@ def prompts_of_groups(file_name: str, groups: Iterable[str]) -> tuple[str, ...]:
     concepts = load_concepts(path)
     if missing := [group for group in groups if group not in list(concepts.groups)]:
         raise ConceptsError(f"{path.name} has no group {missing[0]!r}: choose among {', '.join(concepts.groups)}.")
-    return tuple(concepts.template.format(a_concept=with_article(c)) for g in groups for c in concepts.groups[g].train)
+    return tuple(concepts.prompt_of(c) for g in groups for c in concepts.groups[g].train)
 
 
 def with_article(phrase: str) -> str:

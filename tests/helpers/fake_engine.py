@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from helpers.fake_pictures import fake_audit
 from safetensors.numpy import save_file
 
 from app.engine import Engine
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.gradient_lab.measure import GRADIENTS, LabSettings, LossPoint, ScalePoint
 from fairness_core.models.files import Licence
+from fairness_core.pictures.judge_entries import available_judges
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig, LossWeights
@@ -226,4 +228,5 @@ def fake_engine(seconds: float = .1, recorder: Recorder | None = None, pace: Pac
     assert load_attributes().keys() == PLANTED.keys()
     return Engine(lambda: entries, lambda name: FakeModel(name), fake_presets,
                   fake_finetune(recorder, seconds, pace), fake_compare(recorder, seconds), fake_lab(seconds),
-                  prompt_length=lambda model, prompt, reserved: PromptLength(len(prompt.split()), 75 - reserved))
+                  prompt_length=lambda model, prompt, reserved: PromptLength(len(prompt.split()), 75 - reserved),
+                  judges=available_judges, audit=fake_audit(seconds))

@@ -8,7 +8,7 @@ from helpers.fake_engine import fake_engine
 from playwright.sync_api import Page, expect
 
 PHONE, LONG = (390, 844), 90_000
-TABS = ("Balance", "Must not move", "Gradient lab", "Classroom", "Runs", "About")
+TABS = ("Balance", "Must not move", "Audit pictures", "Gradient lab", "Classroom", "Runs", "About")
 READABLE = 4.5  # WCAG AA, text of ordinary size
 
 CONTRASTS = """(selector) => {

@@ -13,7 +13,8 @@ CONTRACT = {
     "/models": "", "/status": "job_id [events_after]", "/stop": "job_id", "/report": "job_id [format]",
     "/finetune": "targets prompts [length] [model] [seed]",
     "/compare": "prompts [images] [seed] [job_id] [model] [strength] [wait_seconds]",
-    "/audit": "prompts [targets] [tolerance] [images] [seed] [job_id] [model] [strength] [wait_seconds]"}
+    "/audit": "prompts [targets] [tolerance] [images] [seed] [job_id] [model] [strength] [wait_seconds]"
+              " [files] [faces] [prompts_from] [judge]"}
 PARITY = {"gender": {"female": 50, "male": 50}}
 
 

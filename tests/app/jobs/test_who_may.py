@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import pytest
 from gradio.context import LocalContext
 from helpers.fake_engine import fake_engine
+from helpers.fake_pictures import picture
 from helpers.jobs import lora, request, wait, wait_for_step
 
 import app
+from app.jobs.auditing import AuditAsked
 from app.jobs.files import JobError, JobView
 from app.jobs.limits import LimitError, Limits
 from app.jobs.runner import JobRunner
@@ -33,7 +35,8 @@ STARTS: dict[str, Callable[[JobRunner, JobView], object]] = {  # a run of one's 
     "submit": lambda runner, run: runner.submit(replace(request(), kind="compare", source=run.job_id, extends=run.job_id,
                                                         images=6, strength=.5)),
     "bring": lambda runner, run: runner.bring(lora(run.folder.parent.parent / "found.safetensors"),
-                                              replace(request(), kind="adapter"))}
+                                              replace(request(), kind="adapter")),
+    "audit": lambda runner, run: runner.audit(AuditAsked((str(picture(run.folder.parent.parent / "one.png")),)), run.request.config)}
 LOOKS = {"view": lambda runner, run: runner.view(run.job_id), "history": lambda runner, run: runner.history(),
          "left_behind": lambda runner, run: runner.left_behind(), "recorded": lambda runner, run: runner.recorded()}
 OF_THE_SERVER = {"changing", "close", "enqueue", "work_off", "retire"}

@@ -1,0 +1,1 @@
+"""Pictures made elsewhere: gathered, read, judged, and kept as what was seen in them."""
