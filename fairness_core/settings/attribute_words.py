@@ -45,9 +45,9 @@ def worded_prompts(prompt: str, numbers: Sequence[int], seed: int, target: Targe
 def check_words(attributes: Sequence[Attribute]) -> None:
     for attribute in attributes:
         for cls in attribute.classes:
-            if not cls.words:
-                raise AttributesError(f"attributes.yaml has no words for {attribute.name}: {cls.name}: add a line such as "
-                                      f"words: [{cls.name}], and a prompt can say it.")
+            if not attribute.words.get(cls.name):
+                raise AttributesError(f"attributes.yaml has no words for {attribute.name}: {cls.name}: add it to the line "
+                                      f"words: {{{cls.name}: [{cls.name}], ...}}, and a prompt can say it.")
 
 
 def why_left_alone(prompt: str, attributes: Sequence[Attribute]) -> str:
@@ -62,7 +62,8 @@ def named_class(prompt: str, attribute: Attribute) -> str:
     """The word in the prompt that names a class of the attribute; empty when there is none."""
     for pattern in attribute.elsewhere:
         prompt = re.sub(rf"\b{pattern}\b", "", prompt, flags=re.IGNORECASE)
-    found = any_of(word for c in attribute.classes for word in (*c.words, *c.also)).search(prompt)
+    said = [*attribute.words.values(), *attribute.also.values()]
+    found = any_of(word for words in said for word in words).search(prompt)
     return found.group() if found else ""
 
 
@@ -92,7 +93,7 @@ def drawn_words(prompt: str, number: int, seed: int, target: TargetDistribution)
     rng = np.random.default_rng([DRAWS, seed, number, *prompt.encode()])
     ratios = target.joint.ravel() / target.joint.sum()
     cell = np.unravel_index(rng.choice(len(ratios), p=ratios), target.joint.shape)
-    drawn = [(attribute.place, str(rng.choice(attribute.classes[int(i)].words)))
+    drawn = [(attribute.place, str(rng.choice(attribute.words[attribute.class_names[i]])))
              for attribute, i in zip(target.attributes, cell, strict=True)]
     return tuple(word for _, word in sorted(drawn, key=lambda one: one[0]))
 

@@ -1,7 +1,7 @@
 """What is balanced: attributes are data, a target is a joint distribution over their classes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from numbers import Real
@@ -28,15 +28,11 @@ class AttributesError(ConfigError):
 
 @dataclass(frozen=True)
 class AttributeClass:
-    """words: each says the class before a person in a prompt ("a female nurse"); also: what else in a prompt names it."""
-
     name: str
     label: str
     colour: str
     pattern: str = ""
     description: str = ""
-    words: Sequence[str] = ()
-    also: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -44,8 +40,9 @@ class Attribute:
     """A perceived attribute: `name` keys it everywhere, `label` is shown to people.
 
     image_factor, face_factor: in [0, 1], how far the semantics loss is relaxed where the class must change, on the
-    whole image and inside the face (paper, section 3.2). place: the lower, the earlier its word stands among those of
-    other attributes ("an old Black female judge"); elsewhere: patterns of words that name no class ("black and white").
+    whole image and inside the face (paper, section 3.2). words: class -> words that say it before a person in a prompt
+    ("a female nurse"); also: class -> what else in a prompt names it; elsewhere: patterns of words that name none ("black
+    and white"). place: the lower, the earlier its word stands among those of other attributes ("an old Black judge").
     Raises AttributesError for a factor outside that range, or for fewer than two classes.
     """
 
@@ -54,8 +51,10 @@ class Attribute:
     classes: tuple[AttributeClass, ...]
     image_factor: float = 0.6
     face_factor: float = 0.3
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+    also: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+    elsewhere: Sequence[str] = field(default=(), hash=False)
     place: int = 0
-    elsewhere: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -83,18 +82,13 @@ def load_attributes(path: Path = ASSETS / "attributes.yaml") -> Attributes:
     data = read_yaml(path)
     try:
         return MappingProxyType({
-            name: Attribute(name=name, **hashable(entry) | {"classes": tuple(
-                AttributeClass(name=key, **hashable(fields)) for key, fields in entry["classes"].items())})
+            name: Attribute(name=name, **entry | {"classes": tuple(
+                AttributeClass(name=key, **fields) for key, fields in entry["classes"].items())})
             for name, entry in data.items()
         })
     except (TypeError, KeyError, AttributeError):
         raise AttributesError(f"{path.name} holds no attributes: write each as name: {{label: ..., classes: "
                               "{name: {label: ..., colour: ...}}}.") from None
-
-
-def hashable(entry: dict) -> dict:
-    """YAML's lists as tuples."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
 
 
 @dataclass(frozen=True)
