@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from fairness_core.events import Event
-from fairness_core.results import PromptComparison
+from fairness_core.results import Baseline, PromptComparison
 from fairness_core.settings.prompt_length import PromptLength
 
 
@@ -14,6 +16,7 @@ from fairness_core.settings.prompt_length import PromptLength
 class Engine:
     """The engine's entry points. See fairness_core for their arguments; a model is opaque but for name and label.
 
+    baselines: of evaluation.baseline, what words in the prompt do.
     find_model: the entry of a model outside the registry, by folder or hub id; None where visitors are strangers, who
     have no business with this machine's folders. adapter_notice: what people should know of an adapter's file before it
     is used with the model of that name, or "". prompt_length: what a prompt takes of what a model reads, or None where
@@ -27,6 +30,7 @@ class Engine:
     load_presets: Callable[[], list]
     finetune: Callable[..., Iterator[Event]]
     compare: Callable[..., Iterator[PromptComparison]]
+    baselines: Callable[..., Iterator[tuple[str, Baseline]]]
     lab: Callable[..., Iterator[Any]]
     find_model: Callable[[str], Any] | None = None
     adapter_notice: Callable[[str, Path], str] = lambda model, adapter: ""
@@ -65,9 +69,10 @@ def fairness_engine() -> Engine:
         from fairness_core.training import finetune as training
         return training.finetune(*arguments, **named)
 
-    def compare(model: Any, *arguments: Any, **named: Any) -> Iterator[PromptComparison]:
-        from fairness_core.evaluation import compare as evaluation
-        return evaluation.compare(model, *arguments, **named, originals=kept.setdefault(model.name, originals.Originals()))
+    def evaluation(module: str, name: str, model: Any, *arguments: Any, **named: Any) -> Iterator[Any]:
+        paint = getattr(import_module(f"fairness_core.evaluation.{module}"), name)
+        return paint(model, *arguments, **named, originals=kept.setdefault(model.name, originals.Originals()))
+    compare, baselines = partial(evaluation, "compare", "compare"), partial(evaluation, "baseline", "baselines")
 
     def lab(model: Any, settings: Any, should_stop: Callable[[], bool]) -> Iterator[Any]:
         """The scale figure first: it is the quicker one."""
@@ -84,5 +89,5 @@ def fairness_engine() -> Engine:
         from fairness_core.adapters import files
         return files.adapter_notice(adapter, registry.entry_for(model))
 
-    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, lab, registry.entry_for,
-                  adapter_notice, tokenizers.prompt_length, speed.machine_speed, judges, audit)
+    return Engine(registry.available_models, load_model, ready_settings, finetune, compare, baselines, lab,
+                  registry.entry_for, adapter_notice, tokenizers.prompt_length, speed.machine_speed, judges, audit)

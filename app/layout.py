@@ -26,6 +26,7 @@ from app.rooms.must_not_move import MustNotMoveRoom
 from app.rooms.progress import ProgressRoom
 from app.rooms.runs import RunsRoom
 from app.rooms.settings import LOADED, SettingsRoom
+from app.rooms.side_by_side import SideBySideRoom
 from app.rooms.target import TargetRoom
 
 
@@ -44,13 +45,15 @@ class Rooms:
     lab: LabRoom
     classroom: ClassroomRoom
     runs: RunsRoom
+    side_by_side: SideBySideRoom
 
     @classmethod
     def of(cls, desk: Desk) -> "Rooms":
         """All of them at this desk, which knows them from then on."""
         rooms = cls(target=TargetRoom(desk), finetune=FinetuneRoom(desk), settings=SettingsRoom(desk), hosting=HostingRoom(desk),
-                    progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk), audit=AuditRoom(desk),
-                    lab=LabRoom(desk), classroom=ClassroomRoom(desk), runs=RunsRoom(desk))
+                    progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk),
+                    audit=AuditRoom(desk), lab=LabRoom(desk), classroom=ClassroomRoom(desk), runs=RunsRoom(desk),
+                    side_by_side=SideBySideRoom(desk))
         desk.rooms = tuple(vars(rooms).values())
         return rooms
 
@@ -70,7 +73,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         for room in desk.rooms:
             room.wire(page)
         page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows, preprocess=False)
-        opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED))
+        opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED, "side_runs", "tabs"))
         demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened),
                   preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
         add_endpoints(runner, desk)
@@ -95,7 +98,7 @@ def build_page(page: Page, rooms: Rooms) -> None:
     with gr.Tabs(overflow_behavior="wrap") as page["tabs"]:
         with gr.Tab("Balance", id="balance"):
             build_balance(page, rooms)
-        for room in (rooms.must_not_move, rooms.audit, rooms.lab, rooms.classroom, rooms.runs):
+        for room in (rooms.must_not_move, rooms.audit, rooms.lab, rooms.classroom, rooms.runs, rooms.side_by_side):
             room.build(page)
         with gr.Tab("About"):
             gr.Markdown(words.ABOUT)
@@ -117,14 +120,16 @@ def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
     """A page that opens: the job, the class and the settings in its address, if there are any. An address that holds
     none of them, in a frame, shows the visitor's last job again."""
     def load(request: gr.Request, last_job: str, *values: Any) -> dict:
-        told = any(request.query_params.get(name) for name in ("job", "class", "settings"))
+        told = any(request.query_params.get(name) for name in ("job", "class", "settings", "runs"))
         job_id = request.query_params.get("job", "") if told else desk.known(last_job)
         lesson = rooms.classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
-        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson)
+        side = rooms.side_by_side.from_link(request.query_params.get("runs", ""))
+        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson | side)
         if not job_id:  # without an offer nothing is said: an answer to a Start that was quicker may be there already
             updates.pop("banner")
             if left := desk.runner.left_behind():
                 updates["banner"] = offer(left)
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
+        updates |= rooms.side_by_side.opened(side)
         return page.named(named | rooms.audit.opened(job_id) | lesson | updates | rooms.settings.from_link(request.query_params.get("settings", "")))
     return load

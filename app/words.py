@@ -58,6 +58,16 @@ PICTURE_NUMBER = "The same number is the same noise, before and after, and whene
 CORRECT = ("A classifier errs. Say what you see in the picture chosen above: every figure on this page and in the "
            "downloads is computed anew, and your correction is kept with the comparison.")
 OTHER_PROMPTS = "Concepts, or any words of your own (press Enter after each). They join the prompts above, with as many images."
+SIDE_BY_SIDE = """
+## Runs side by side
+How near does each run come to its target, and how much of the original picture does it keep? One curve a run, along the
+strength of its adapter where other strengths were painted; hollow is the original, a cross is what words in the prompt do.
+"""
+SIDE_RUNS = "Up to six, recorded ones too. The id of a run that someone shared can be typed (press Enter)."
+SIDE_ATTRIBUTE = "Runs that do not control it are left out of the plot."
+SIDE_LIKENESS = "To the original model's picture of the same noise."
+WAYS = ("Beside the finetune, what you could do without one: words such as “female” or “old Black” before the person in the "
+        "prompt, drawn for each picture in the target's ratio.")
 OUTCOMES = ("Shares of each class before (hollow) and after (filled), with the target dotted. Faces of which the classifier "
             "is unsure stand apart and count in their likeliest class too; pictures without a face count in none.")
 JOINT_PLOT = "How often two attributes are perceived together; the target is shown when both are controlled."

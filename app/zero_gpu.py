@@ -18,7 +18,7 @@ from app.engine import Engine
 from app.jobs.files import NOTICE
 from fairness_core.errors import UserError
 from fairness_core.events import Event, Finished, Saved, Started
-from fairness_core.results import PromptComparison
+from fairness_core.results import Baseline, PromptComparison
 from fairness_core.settings.config import FinetuneConfig
 
 CHUNK_SECONDS, WORK_SECONDS = 50, 42  # asked for, and filled: the last save and a slow step must fit
@@ -103,7 +103,7 @@ class ZeroGpu:
 
     def as_engine(self) -> Engine:
         return replace(self.engine, load_model=self.lent_model, finetune=self.finetune, compare=self.compare,
-                       lab=self.lab)
+                       baselines=self.baselines, lab=self.lab)
 
     def lent_model(self, name: str) -> Lent:
         labels = {entry.name: entry.label for entry in self.engine.available_models()}
@@ -119,7 +119,7 @@ class ZeroGpu:
             torch.set_num_threads(1)  # threads of the process that was forked are not there
             if model not in self.on_gpu:
                 self.on_gpu = {model: self.engine.load_model(model)}
-            work = self.train if kind == "finetune" else self.engine.compare
+            work = {"finetune": self.train, "compare": self.engine.compare, "baselines": self.engine.baselines}[kind]
             yield from work(self.on_gpu[model], **arguments, should_stop=deadline)
         except Exception as error:
             yield Raised(error)
@@ -168,22 +168,33 @@ class ZeroGpu:
 
     def compare(self, model: Lent, prompts: Sequence[str], numbers: Sequence[int], seed: int, adapter: Path | None, *,
                 should_stop: Callable[[], bool] = lambda: False, **settings: Any) -> Iterator[PromptComparison]:
-        """As the engine's: prompts that a chunk did not come to are left to the next. Raises as finetune() does."""
-        left, kills = list(prompts), 0
+        """As the engine's. Raises as finetune() does."""
         settings |= {"numbers": numbers, "seed": seed, "adapter": adapter}
+        return self.prompt_by_prompt("compare", model, prompts, lambda found: found.prompt, should_stop, settings)
+
+    def baselines(self, model: Lent, prompts: Sequence[str], numbers: Sequence[int], seed: int, target_of: Callable, *,
+                  should_stop: Callable[[], bool] = lambda: False, **settings: Any) -> Iterator[tuple[str, Baseline]]:
+        """As the engine's. Raises as finetune() does."""
+        settings |= {"numbers": numbers, "seed": seed, "target_of": target_of}
+        return self.prompt_by_prompt("baselines", model, prompts, lambda found: found[0], should_stop, settings)
+
+    def prompt_by_prompt(self, kind: str, model: Lent, prompts: Sequence[str], prompt_of: Callable[[Any], str],
+                         should_stop: Callable[[], bool], settings: dict[str, Any]) -> Iterator[Any]:
+        """Prompts that a chunk did not come to are left to the next."""
+        left, kills = list(prompts), 0
         while left and kills <= MOST_KILLS:
             try:
-                for comparison in self.borrow("compare", model, prompts=tuple(left), **settings):
-                    left.remove(comparison.prompt)
-                    yield comparison
+                for found in self.borrow(kind, model, prompts=tuple(left), **settings):
+                    left.remove(prompt_of(found))
+                    yield found
                     if should_stop():
                         return
                 kills = 0
             except Killed:
                 kills += 1
             except NotLent as refusal:
-                yield from self.engine.compare(self.cpu_model(model, str(refusal)), left, should_stop=should_stop,
-                                               **settings)
+                yield from getattr(self.engine, kind)(self.cpu_model(model, str(refusal)), left, should_stop=should_stop,
+                                                      **settings)
                 return
         if left:
             raise GpuError("One prompt takes longer than a GPU is lent here: compare fewer images.")

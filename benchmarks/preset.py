@@ -9,6 +9,7 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from fairness_core.about import About, machine
 from fairness_core.adapters.files import halve_precision
+from fairness_core.evaluation.baseline import baselines
 from fairness_core.evaluation.compare import compare
 from fairness_core.evaluation.originals import Originals
 from fairness_core.metrics import MeanOverPrompts, summarise
@@ -53,6 +55,8 @@ def measure_preset(model: Model, preset: Preset, folder: RunFolder, args: argpar
         halve_precision(folder.adapter)  # before it is measured: the figures are those of the file that is kept
     prompts = list(preset.config.prompts[:args.trained_prompts]) + [prompt_for(c) for c in load_concepts().held_out]
     comparisons = measure(model, preset, folder, prompts, args.images, originals)
+    if args.record:
+        comparisons = with_baselines(model, preset, comparisons, args.images, originals)
     for record in report(preset, comparisons):
         print(json.dumps(record), flush=True)
     if args.record:
@@ -85,6 +89,15 @@ def measure(model: Model, preset: Preset, folder: RunFolder, prompts: list[str],
     config = preset.config
     return list(compare(model, prompts, range(images), config.seed, folder.adapter, sampling_steps=config.steps_shown,
                         guidance_scale=config.guidance_scale, finetuned_on=config.prompts, originals=originals))
+
+
+def with_baselines(model: Model, preset: Preset, comparisons: list[PromptComparison], images: int,
+                   originals: Originals) -> list[PromptComparison]:
+    """And by words in the prompt."""
+    config = preset.config
+    words = dict(baselines(model, [c.prompt for c in comparisons], range(images), config.seed, config.target,
+                           sampling_steps=config.steps_shown, guidance_scale=config.guidance_scale, originals=originals))
+    return [replace(c, baseline=words[c.prompt]) for c in comparisons]
 
 
 def report(preset: Preset, comparisons: list[PromptComparison]) -> list[dict]:

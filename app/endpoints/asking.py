@@ -30,7 +30,7 @@ def compare_request(runner: JobRunner, desk: Desk, prompts: Sequence[str], image
     """A comparison of a job's adapter, or of the model alone. Raises InputError or JobError."""
     chosen = settings.checked_prompts([settings.as_prompt(p) for p in prompts])
     settings.number({"images": images}, "images", 1, settings.MOST_IMAGES)
-    asked = {"images": images, "seed": seed, "strength": strength}
+    asked = {"images": images, "seed": seed, "strength": strength, "strengths": (), "baseline": False}
     if job_id:
         source = runner.view(job_id)
         return replace(source.request, kind="compare", compare_prompts=chosen, source=source.source, extends="", **asked)

@@ -31,22 +31,31 @@ def film(strips: Sequence[FilmStrip], step: float) -> str:
 
 
 def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
-    """Original left, debiased right, one card a noise; a card is a button that enlarges it.
+    """Original left, debiased right, one card a noise; a card is a button that enlarges it. What words in the prompt do
+    stands behind them where it was painted.
 
     shown: the attributes whose bars are drawn and whose classes the caption names.
     """
     sides = [annotate_set(images, shown) for images in (comparison.original, comparison.tuned)]
-    cards = [card(comparison, i, [side[i] for side in sides], shown) for i in range(len(sides[0]))]
+    worded = annotate_set(comparison.baseline.images, shown) if comparison.baseline else []
+    cards = [card(comparison, i, [side[i] for side in (*sides, worded) if i < len(side)], shown) for i in range(len(sides[0]))]
     return fragment("pairs", first=cards[:FIRST_PAIRS], rest=cards[FIRST_PAIRS:], bars=len(shown),
                     pairs=len(cards), images=len(comparison.original.numbers))
 
 
 def card(comparison: PromptComparison, i: int, pictures: Sequence[np.ndarray], shown: Sequence[str]) -> dict[str, Any]:
     """Number, and of both sides the picture, its size in pixels and what is perceived in it."""
-    sides = [{"name": name, "picture": data_uri(picture), "perceived": perceived(images, i, shown),
+    sides = [{"name": name, "picture": data_uri(picture), "perceived": said + perceived(images, i, shown),
               "width": picture.shape[1], "height": picture.shape[0]}
-             for name, images, picture in zip(("original", "debiased"), (comparison.original, comparison.tuned), pictures)]
+             for (name, said, images), picture in zip(named_sides(comparison, i), pictures)]
     return {"number": comparison.original.numbers[i], "sides": sides}
+
+
+def named_sides(comparison: PromptComparison, i: int) -> list[tuple[str, str, ImageSet]]:
+    """Original, debiased, and where it was painted what words in the prompt do, with what the prompt of picture i said."""
+    baseline = comparison.baseline
+    worded = [("words in the prompt", f"“{concept_name(baseline.prompts[i])}”: ", baseline.images)] if baseline else []
+    return [("original", "", comparison.original), ("debiased", "", comparison.tuned), *worded]
 
 
 def perceived(images: ImageSet, i: int, shown: Sequence[str]) -> str:

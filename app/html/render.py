@@ -17,7 +17,8 @@ from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.strict_json import without_nan
 
-KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", jobs.AUDIT: "Audit of pictures", "check": "Must not move", "lab": "Gradient lab"}
+KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", jobs.AUDIT: "Audit of pictures", "check": "Must not move",
+              "lab": "Gradient lab", "strengths": "Strengths"}
 STATE_WORDS = {
     jobs.QUEUED: "waiting", jobs.RUNNING: "running", jobs.FINISHED: "finished", jobs.STOPPED: "stopped",
     jobs.CANCELLED: "cancelled", jobs.FAILED: "failed", jobs.INTERRUPTED: "interrupted"}
@@ -75,6 +76,12 @@ def running_words(view: JobView) -> str:
         return "Loading the model…"
     if view.phase == jobs.COMPARING:
         n, total = len(view.comparisons), len(view.request.compare_prompts)
+        if view.request.baseline and n == total:
+            worded = sum(c.baseline is not None for c in view.comparisons)
+            if worded < total:
+                return f"{stopping}Painting with words in the prompt: {worded} of {total} prompts done."
+        if view.request.strengths and n == total:
+            return f"{stopping}Painting other strengths of the adapter ({', '.join(f'{s:g}' for s in view.request.strengths)})…"
         return f"{stopping}Comparing original and debiased: {n} of {total} prompts done."
     left = time_left(view)
     if left is None:

@@ -12,6 +12,19 @@ from fairness_core.results import PromptComparison, joined
 from fairness_core.settings.prompts import is_held_out
 
 
+def worded(engine: Engine, model: Any, request: JobRequest, comparisons: Sequence[PromptComparison],
+           should_stop: Callable[[], bool]) -> Iterator[tuple[str, list[PromptComparison]]]:
+    """Yields the prompt just painted with words in it, and all comparisons; those that have their baseline keep it."""
+    done, wanted = list(comparisons), [c for c in comparisons if c.baseline is None]
+    for numbers, some in groupby(wanted, lambda c: c.original.numbers):
+        for prompt, baseline in engine.baselines(
+                model, [c.prompt for c in some], numbers, request.seed, request.config.target,
+                sampling_steps=request.config.steps_shown, guidance_scale=request.config.guidance_scale,
+                should_stop=should_stop):
+            done = [replace(c, baseline=baseline) if c.prompt == prompt else c for c in done]
+            yield prompt, done
+
+
 def painted(engine: Engine, model: Any, request: JobRequest, adapter: Path | None, earlier: Sequence[PromptComparison],
             should_stop: Callable[[], bool]) -> Iterator[tuple[str, list[PromptComparison]]]:
     """Yields the prompt just painted and all comparisons so far, in the order asked for.

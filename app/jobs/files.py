@@ -40,6 +40,7 @@ class JobRequest:
     source: the run whose adapter is compared ("": the model as it is); a finetune or adapter is its own source.
     images: images per prompt and model in the comparison, numbered from 0.
     extends: a comparison with the same settings whose images stay; only what is missing is painted.
+    baseline: whether what words in the prompt do is painted too; strengths: others of the adapter that are painted too.
     """
 
     kind: str
@@ -51,6 +52,8 @@ class JobRequest:
     source: str = ""
     extends: str = ""
     name: str = ""
+    baseline: bool = False
+    strengths: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,8 @@ def read_state(folder: runs.RunFolder) -> tuple[dict, JobRequest]:
     try:
         data = json.loads((folder.path / STATE_FILE).read_text(encoding="utf-8"))
         asked = dict(data["request"])
-        asked |= {"config": from_plain(asked["config"]), "compare_prompts": tuple(asked["compare_prompts"])}
+        asked |= {"config": from_plain(asked["config"]), "compare_prompts": tuple(asked["compare_prompts"]),
+                  "strengths": tuple(asked.get("strengths", ()))}
         return data, JobRequest(**asked)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise runs.RunError(f"{folder.path / STATE_FILE} is damaged ({error}): the run cannot be shown.") from error

@@ -35,7 +35,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a job asks of the machine. steps: of finetuning; images: painted, by both models, or judged."""
+    """What a job asks of the machine. steps: of finetuning; images: painted, before, after and by words in the prompt, or
+    judged."""
 
     steps: int = 0
     images: int = 0
@@ -59,7 +60,8 @@ def cost(request: JobRequest, done: int = 0) -> Cost:
         return Cost(images=request.images)
     if request.kind == LAB:
         return Cost(images=expected_points(lab_settings(request)))
-    painted = 2 * len(request.compare_prompts) * request.images
+    ways = 2 + request.baseline + len(request.strengths)
+    painted = ways * len(request.compare_prompts) * request.images
     steps = config.steps - done if request.kind == FINETUNE else 0
     return Cost(steps, painted + steps * config.prompts_per_step * config.images_per_prompt)
 

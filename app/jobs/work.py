@@ -4,13 +4,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.engine import Engine
 from app.jobs.adapter_entries import keep_checkpoint
 from app.jobs.auditing import run_audit
-from app.jobs.comparing import painted
+from app.jobs.comparing import painted, worded
 from app.jobs.files import (ADAPTER, AUDIT, COMPARING, FAILED, FINETUNE, FINETUNING, FINISHED, INTERRUPTED, NOTICE,
                             STOPPED, Job, JobError, JobView, save_state, tell_about)
 from app.jobs.lab import LAB, run_lab
@@ -110,6 +111,16 @@ class Work:
             job.comparisons = comparisons
             runs.save_comparisons(job.folder, comparisons)
             write_log(job, f"compared {prompt!r}")
+        if request.baseline:
+            for prompt, comparisons in worded(self.engine, model, request, job.comparisons, self.should_stop(job)):
+                job.comparisons = comparisons
+                runs.save_comparisons(job.folder, comparisons)
+                write_log(job, f"painted {prompt!r} with words in it")
+        for strength in request.strengths:
+            other = replace(request, strength=strength, extends="")
+            for prompt, comparisons in painted(self.engine, model, other, adapter, (), self.should_stop(job)):
+                runs.save_comparisons(runs.strength_folder(job.folder, strength), comparisons)
+                write_log(job, f"compared {prompt!r} at strength {strength:g}")
 
     def earlier_images(self, job: Job) -> list[PromptComparison]:
         """The comparison that the job extends, as it was perceived; what was corrected in it is taken over."""

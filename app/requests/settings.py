@@ -202,8 +202,10 @@ def compare_prompts(prompts: Sequence[str], trained: int, held_out: int) -> tupl
 
 
 def again(shown: JobView | None, **changes: Any) -> JobRequest:
-    """The comparison on show asked for once more, changed. Raises JobError when nothing is shown."""
+    """The comparison on show asked for once more, changed; at its own strength alone. Raises JobError when nothing is
+    shown."""
     if shown is None:
         raise JobError("There is nothing to render again yet: finetune first.")
     prompts = tuple(c.prompt for c in shown.comparisons)
+    changes = {"strengths": ()} | changes
     return replace(shown.request, kind="compare", compare_prompts=prompts, source=shown.source, **changes)

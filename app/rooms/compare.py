@@ -14,6 +14,7 @@ from app.rooms.desk import Desk
 from app.rooms.downloads import download_piece
 from app.rooms.more import MorePart
 from app.rooms.pair import PairPart
+from app.rooms.ways import WaysPart
 from fairness_core import runs
 from fairness_core.plots import distribution_plot, outcome_bars
 from fairness_core.report.record import verdicts
@@ -27,10 +28,10 @@ SORTS = [("Name", "name"), ("Before", "before"), ("After", "after")]
 class CompareRoom:
     def __init__(self, desk: Desk):
         self.desk = desk
-        self.pair, self.more = PairPart(desk, self), MorePart(desk)
+        self.pair, self.more, self.ways = PairPart(desk, self), MorePart(desk), WaysPart(desk)
         self.own_inputs = ("prompt", "bars", "plot_class", "sort", "joint_pair")
         self.view_inputs = (*self.own_inputs, *self.pair.view_inputs)
-        self.shows = (*OWN_PIECES, *self.pair.shows, *self.more.shows)
+        self.shows = (*OWN_PIECES, *self.pair.shows, *self.more.shows, *self.ways.shows)
 
     def build(self, page: Page) -> None:
         title(3, "Compare")
@@ -77,12 +78,14 @@ class CompareRoom:
                 page["joint"] = gr.Plot(show_label=False, elem_id="joint")
         page["table"] = gr.HTML("", elem_id="table")
         gr.Markdown(words.TABLE_NOTE, elem_classes="note")
+        self.ways.build(page)
 
     def wire(self, page: Page) -> None:
         for name in self.own_inputs:
             self.desk.redraws(page, page[name].input, self)
         self.pair.wire(page)
         self.more.wire(page)
+        self.ways.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """A prompt that is not among the compared ones falls back to the first."""
@@ -108,6 +111,7 @@ class CompareRoom:
             "adapter": download_piece(adapter),
             "archive": download_piece(self.archive_of(shown)),
             **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values), **self.more.pieces(shown),
+            **self.ways.pieces(shown),
         }
 
     def figures(self, shown: JobView, values: Values) -> dict[str, Piece]:

@@ -11,6 +11,7 @@ from app.jobs.files import JobView
 from fairness_core.plots import joint_heatmap
 from fairness_core.report.html import joint_frequencies
 from fairness_core.report.record import target_if_any
+from fairness_core.report.table import image_sets
 from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig
@@ -19,7 +20,7 @@ from fairness_core.settings.config import FinetuneConfig
 def identity(shown: JobView) -> tuple:
     """Changes whenever a figure of the comparison may change."""
     return (shown.job_id, shown.step, sum(len(c.original.numbers) for c in shown.comparisons), len(shown.comparisons),
-            shown.corrections)
+            sum(c.baseline is not None for c in shown.comparisons), shown.corrections)
 
 
 def marginal_target(config: FinetuneConfig, attribute: str) -> np.ndarray | None:
@@ -47,6 +48,7 @@ def joint_figure(comparisons: Sequence[PromptComparison], config: FinetuneConfig
     """Target, before and after of two attributes together, over all prompts. pair: a value of `attribute_pairs`."""
     names = pair.split(" x ")
     attributes = [load_attributes()[name] for name in names]
-    (before, n_before), (after, n_after) = (
-        joint_frequencies([getattr(c, side) for c in comparisons], attributes) for side in ("original", "tuned"))
-    return joint_heatmap(joint_target(config, names), before, after, *attributes, n_before, n_after)
+    found = {when: joint_frequencies(sets, attributes) for when, sets in image_sets(comparisons).items()}
+    (before, n_before), (after, n_after) = found["before"], found["after"]
+    return joint_heatmap(joint_target(config, names), before, after, *attributes, n_before, n_after,
+                         words=found.get("baseline"))

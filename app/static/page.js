@@ -68,6 +68,13 @@ async function copyLink(token) {
   return address;
 }
 
+// The address that opens this page with these runs side by side; where the clipboard is refused, it is in the field.
+async function copyRuns(runs) {
+  const address = putInAddress({job: '', settings: '', runs: (runs || []).join(',')});
+  try { await navigator.clipboard.writeText(address); } catch { /* the field below holds it */ }
+  return address;
+}
+
 // A pair of pictures pressed: shown large until pressed again, or Escape.
 function enlarge(element) {
   element.addEventListener('click', (event) => {

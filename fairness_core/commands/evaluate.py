@@ -1,6 +1,7 @@
 """evaluate: the same noises before and after, at one or several guidance scales."""
 
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -8,12 +9,15 @@ from pathlib import Path
 from fairness_core.about import About, machine
 from fairness_core.commands.common import (DONE, INTERRUPTED, changed, chosen_prompts, load_settings, loaded,
                                            ready_folder, stoppable, tell_of_adapter)
+from fairness_core.evaluation.baseline import baselines
 from fairness_core.evaluation.compare import compare
+from fairness_core.evaluation.originals import Originals
 from fairness_core.models.loading import Model
 from fairness_core.models.tokenizers import check_prompts
 from fairness_core.report import markdown_table, metrics_table
 from fairness_core.report.record import verdicts
 from fairness_core.report.table import printed
+from fairness_core.report.text_tables import tables_in_words
 from fairness_core.results import PromptComparison
 from fairness_core.runs import (RunFolder, guidance_folder, load_comparisons, read_config, save_about, save_comparisons,
                                 save_config, write_report)
@@ -34,12 +38,17 @@ def run(options: Namespace) -> int:
         for scale in [main, *(s for s in scales if s != main)]:
             place = folder if scale == main else guidance_folder(folder, scale)
             measured = replace(config, guidance_scale=scale)
-            comparisons = measure(model, measured, prompts, options, adapter, should_stop)
+            originals = Originals()
+            comparisons = measure(model, measured, prompts, options, adapter, should_stop, originals)
+            if options.baseline:
+                comparisons = with_baselines(model, measured, comparisons, options, originals, should_stop)
             if comparisons:
                 keep(place, measured, comparisons, options)
         stopped = should_stop()
     if comparisons := load_comparisons(folder):
         print(markdown_table(*printed(metrics_table(comparisons, *targets))))
+        for title, table in tables_in_words(comparisons, config).items():
+            print(f"\n{title}\n{markdown_table(*table.plain()) if table else 'not measured'}")
         for name, told in verdicts(comparisons, config).items():
             print(f"{name}: {told.sentence}")
         for path in write_report(folder):
@@ -67,15 +76,28 @@ def own_scale(options: Namespace, config: FinetuneConfig, scales: list[float]) -
 
 
 def measure(model: Model, config: FinetuneConfig, prompts: list[str], options: Namespace, adapter: Path | None,
-            should_stop) -> list[PromptComparison]:
+            should_stop: Callable[[], bool], originals: Originals | None = None) -> list[PromptComparison]:
     comparisons = []
     for comparison in compare(model, prompts, range(options.images), config.seed, adapter, options.strength,
                               sampling_steps=config.steps_shown, guidance_scale=config.guidance_scale,
-                              should_stop=should_stop, finetuned_on=config.prompts):
+                              should_stop=should_stop, finetuned_on=config.prompts, originals=originals):
         comparisons.append(comparison)
         print(f"guidance {config.guidance_scale:g}  {len(comparisons)}/{len(prompts)}  faces "
               f"{int(comparison.tuned.found.sum())}/{options.images}  {comparison.prompt}", flush=True)
     return comparisons
+
+
+def with_baselines(model: Model, config: FinetuneConfig, comparisons: list[PromptComparison], options: Namespace,
+                   originals: Originals, should_stop: Callable[[], bool]) -> list[PromptComparison]:
+    """The same with what words in the prompt do; those left when it is stopped stay without."""
+    found = {}
+    for prompt, baseline in baselines(model, [c.prompt for c in comparisons], range(options.images), config.seed,
+                                      config.target, sampling_steps=config.steps_shown,
+                                      guidance_scale=config.guidance_scale, should_stop=should_stop, originals=originals):
+        found[prompt] = baseline
+        told = f"left alone: {baseline.left_alone}" if baseline.left_alone else f"such as {baseline.prompts[0]!r}"
+        print(f"words in the prompt  {len(found)}/{len(comparisons)}  {prompt}  {told}", flush=True)
+    return [replace(c, baseline=found.get(c.prompt)) for c in comparisons]
 
 
 def keep(folder: RunFolder, config: FinetuneConfig, comparisons: list[PromptComparison], options: Namespace) -> None:

@@ -58,6 +58,9 @@ def add_evaluate(evaluate: argparse.ArgumentParser) -> None:
                                'prompts of your own (default: held-out)')
     evaluate.add_argument("--guidance", type=guidance, nargs="+",
                           help="guidance scales to measure (default: that of the settings)")
+    evaluate.add_argument("--baseline", action="store_true",
+                          help="also paint what attribute words in the prompt do without any training, at random in the "
+                               "target's ratio")
     evaluate.add_argument("--out", type=Path, required=True, help="folder of the results")
 
 

@@ -16,6 +16,7 @@ from fairness_core.critics.faces import MtcnnDetector
 from fairness_core.critics.hub import inside, locate
 from fairness_core.critics.protocols import Critics, CriticsError
 from fairness_core.hardware.memory import keep_on_cpu
+from fairness_core.settings.questions import load_questions
 
 CRITICS_FILE = "critics.yaml"
 
@@ -76,7 +77,7 @@ def built_in_critics(folder: Path, device: torch.device) -> Critics:
                              for name in ("classifier", "classifier_eval"))
     bank = load_file(folder / "face_bank.safetensors")["embeddings"].float().to(device)
     return Critics(MtcnnDetector(device), classifier, evaluator, classifier, bank, {"clip": clip, "dino": dino},
-                   clip.text_features)
+                   clip.text_features, measuring_faces=evaluator, questions=load_questions("built_in"))
 
 
 def chosen_critics(choice: CriticsChoice, device: torch.device) -> Critics:
@@ -98,4 +99,4 @@ def chosen_critics(choice: CriticsChoice, device: torch.device) -> Critics:
         measuring["dino"] = load_pooled(locate(choice.measuring_dino, choice.folder, "measuring_dino"))
         keep_on_cpu(measuring["dino"], device)
     return Critics(detector, classifier, evaluator, embedder, bank.embeddings, encoders,
-                   measuring["clip"].text_features, measuring)
+                   measuring["clip"].text_features, measuring, questions=load_questions("photographs"))

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
-from fairness_core.critics.faces import FaceDetector, FaceReader
+from fairness_core.critics.faces import FaceDetector, FaceReader, Faces, crop_for
 from fairness_core.errors import UserError
+from fairness_core.settings.questions import Question
 
 
 class CriticsError(UserError):
@@ -47,6 +51,8 @@ class Critics:
     encoders: by name, all of them used by the losses. measuring: encoders named "clip" and "dino" that only measure;
     None measures with those of the losses. text_features: prompts -> CLIP text features [n, d], comparable with the
     measuring "clip". classifier is trained against; evaluator only measures. face_bank: unit embeddings [m, d].
+    measuring_faces: tells faces apart where that is only measured; None: the network of the losses. questions: what
+    "clip" can be asked about a picture.
     """
 
     detector: FaceDetector
@@ -57,7 +63,25 @@ class Critics:
     encoders: dict[str, ImageEncoder]
     text_features: Callable[[list[str]], Tensor]
     measuring: dict[str, ImageEncoder] | None = None
+    measuring_faces: FaceEmbedder | None = None
+    questions: tuple[Question, ...] = ()
 
     def measure(self, encoder: str, images: Tensor) -> Tensor:
         """Features [n, d] of images [n, 3, h, w] in [-1, 1], by the encoder that measures."""
         return (self.measuring or self.encoders)[encoder](images)
+
+    def tell_apart(self, images: Tensor, faces: Faces) -> Tensor:
+        """What tells the faces of images [n, 3, h, w] apart: unit-length float32 [n, d], meaningful only where found."""
+        embedder = self.measuring_faces or self.face_embedder
+        return embedder.embed(crop_for(embedder, images, faces))
+
+    @cached_property
+    def answer_features(self) -> list[Tensor]:
+        """CLIP's mean unit features [answers, d] of every question's answers, read once."""
+        found = []
+        for question in self.questions:
+            texts = [text for texts in question.texts for text in texts]
+            unit = functional.normalize(self.text_features(texts).float(), dim=-1)
+            means = torch.stack([part.mean(0) for part in unit.split([len(texts) for texts in question.texts])])
+            found.append(functional.normalize(means, dim=-1))
+        return found

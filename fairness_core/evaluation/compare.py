@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,13 @@ from fairness_core.adapters.soft_tokens import reserved_tokens
 from fairness_core.critics import Critics
 from fairness_core.critics.faces import crop_for
 from fairness_core.errors import UserError
+from fairness_core.evaluation.beyond_faces import answers, outside_likeness
 from fairness_core.evaluation.originals import Look, Originals
 from fairness_core.models.loading import Model, ModelError
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import check_prompt, decode, denoise_in_parts, draw_noise, to_uint8
+from fairness_core.sampling.steering import Conditioning
 from fairness_core.settings.prompts import is_held_out
 
 PAINTED_AT_ONCE = 20
@@ -31,13 +34,21 @@ def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling
 
     Raises ModelError where a picture holds values that are not finite.
     """
-    images = []
     with model.autocast():
         conditioning = condition(model, prompt, guidance_scale)
-        at_once = model.memory.images_at_once or PAINTED_AT_ONCE
+    return paint_conditioned(model, prompt, conditioning, numbers, seed, sampling_steps)
+
+
+@torch.no_grad()
+def paint_conditioned(model: Model, prompt: str, conditioning: Conditioning, numbers: Sequence[int], seed: int,
+                      sampling_steps: int) -> Tensor:
+    """The same where the noises are the prompt's and something else may steer: one prompt for all, or one an image."""
+    images, at_once = [], model.memory.images_at_once or PAINTED_AT_ONCE
+    with model.autocast():
         for first in range(0, len(numbers), at_once):
-            noise = draw_noise(prompt, numbers[first:first + at_once], seed, model.latent_shape).to(model.device)
-            latents = denoise_in_parts(model.denoiser, model.scheduler, noise, conditioning, sampling_steps,
+            part = slice(first, first + at_once)
+            noise = draw_noise(prompt, numbers[part], seed, model.latent_shape).to(model.device)
+            latents = denoise_in_parts(model.denoiser, model.scheduler, noise, conditioning.of(part), sampling_steps,
                                        model.memory.images_at_once).latents
             images.append(decode(model.vae, latents))
     return checked_pictures(torch.cat(images), prompt, model)
@@ -57,13 +68,15 @@ def checked_pictures(images: Tensor, prompt: str, model: Model) -> Tensor:
 
 @torch.no_grad()
 def perceive(critics: Critics, prompt: str, numbers: Sequence[int], images: Tensor) -> ImageSet:
-    """Finds and classifies the largest face of every image [n, 3, h, w], by the evaluation classifier."""
+    """Finds and classifies the largest face of every image [n, 3, h, w], by the evaluation classifier, and keeps what
+    tells it apart from others."""
     pixels = to_uint8(images)
     rounded = torch.from_numpy(pixels).to(images.device).permute(0, 3, 1, 2).float() / 127.5 - 1
     faces = critics.detector(rounded)
     probabilities = critics.evaluator.probabilities(crop_for(critics.evaluator, rounded, faces))
     return ImageSet(prompt, tuple(numbers), pixels, faces.found.cpu().numpy(), faces.boxes.cpu().numpy(),
-                    {name: values.cpu().numpy() for name, values in probabilities.items()})
+                    {name: values.cpu().numpy() for name, values in probabilities.items()},
+                    critics.tell_apart(rounded, faces).cpu().numpy())
 
 
 @contextmanager
@@ -106,7 +119,8 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
                 before = originals.recall(how, lambda: look(model, *how))
             with adapter_strength(model, strength):
                 after = look(model, *how)
-            yield compare_looks(before, after, model.critics.text_features([prompt]), is_held_out(prompt, finetuned_on))
+            compared = compare_looks(before, after, model.critics.text_features([prompt]), is_held_out(prompt, finetuned_on))
+            yield replace(compared, outside=outside_likeness(model.critics, before.images, after.images, model.device))
 
 
 @torch.no_grad()
@@ -124,9 +138,14 @@ def generate(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed:
 def look(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling_steps: int,
          guidance_scale: float) -> Look:
     """Paints as paint() does, perceives, and takes the features that likeness is measured by."""
-    images, critics = paint(model, prompt, numbers, seed, sampling_steps, guidance_scale), model.critics
-    seen = perceive(critics, prompt, numbers, images)
-    return Look(seen, critics.measure("clip", images), critics.measure("dino", images))
+    return look_at(model.critics, prompt, numbers, paint(model, prompt, numbers, seed, sampling_steps, guidance_scale))
+
+
+@torch.no_grad()
+def look_at(critics: Critics, prompt: str, numbers: Sequence[int], images: Tensor) -> Look:
+    """What there is to see in images [n, 3, h, w] in [-1, 1]."""
+    seen, clip = perceive(critics, prompt, numbers, images), critics.measure("clip", images)
+    return Look(replace(seen, answers=answers(critics, clip)), clip, critics.measure("dino", images))
 
 
 def compare_looks(before: Look, after: Look, text: Tensor, held_out: bool) -> PromptComparison:

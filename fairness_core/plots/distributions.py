@@ -12,13 +12,15 @@ from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import Attribute
 
 HELD_OUT_MARK = "★"
+WORDS, WORDS_COLOUR = "words in the prompt", "#b46fd0"  # the baseline
 CELL_INK = "#1b2430"  # readable on every cell of the heatmap, in either theme
 ROW_HEIGHT, DENSE_ROW_HEIGHT, MANY_ROWS = 34, 22, 20  # pixels a prompt
 
 
 def distribution_plot(comparisons: Sequence[PromptComparison], attribute: Attribute, class_name: str,
                       target: float | Mapping[str, float] | None = None, sort: str = "before") -> go.Figure:
-    """One row a prompt: how often the class is perceived before (hollow) and after (filled), with 95 % intervals.
+    """One row a prompt: how often the class is perceived before (hollow) and after (filled), with 95 % intervals; between
+    them, where it was painted, by words in the prompt.
 
     target: the class's target frequency in [0, 1], drawn across; or one for each prompt, by prompt, a mark in its row.
     sort: "name", "before" or "after".
@@ -33,11 +35,15 @@ def distribution_plot(comparisons: Sequence[PromptComparison], attribute: Attrib
     rows = [(c, frequency(c.original, attribute, index), frequency(c.tuned, attribute, index)) for c in comparisons]
     rows = sorted(rows, key=sort_key(sort), reverse=True)
     figure = go.Figure()
-    add_frequencies(figure, [before for _, before, _ in rows], 0.17, "before", TEXT, CLEAR, "circle-open")
-    add_frequencies(figure, [after for _, _, after in rows], -0.17, "after", cls.colour, cls.colour, "diamond")
+    words = [c.baseline and frequency(c.baseline.images, attribute, index) for c, _, _ in rows]
+    apart = 0.24 if any(words) else 0.17
+    add_frequencies(figure, [before for _, before, _ in rows], apart, "before", TEXT, CLEAR, "circle-open")
+    if any(words):
+        add_frequencies(figure, [pair or (0, 0) for pair in words], 0, WORDS, WORDS_COLOUR, CLEAR, "square-open")
+    add_frequencies(figure, [after for _, _, after in rows], -apart, "after", cls.colour, cls.colour, "diamond")
     held_out = any(c.held_out for c in comparisons)
     note = "95 % intervals" + (f" · {HELD_OUT_MARK} not trained on" if held_out else "")
-    height = 160 + len(rows) * (DENSE_ROW_HEIGHT if len(rows) > MANY_ROWS else ROW_HEIGHT)
+    height = 160 + len(rows) * ((DENSE_ROW_HEIGHT if len(rows) > MANY_ROWS else ROW_HEIGHT) + 8 * any(map(bool, words)))
     style(figure, f"{attribute.label}: {cls.label}", height, note, top=84)
     names = [literal(concept_name(c.prompt)) + (f" {HELD_OUT_MARK}" if c.held_out else "") for c, _, _ in rows]
     figure.update_yaxes(tickvals=list(range(len(rows))), ticktext=names, range=[-0.6, len(rows) - 0.4], showgrid=False)
@@ -113,15 +119,15 @@ def add_target_marks(figure: go.Figure, targets: Sequence[float]) -> None:
 
 def class_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
                target_marginal: np.ndarray | None = None) -> go.Figure:
-    """How often each class is perceived over all prompts, before and after; target_marginal [classes] as marks."""
+    """How often each class is perceived over all prompts, before and after, and between them by words in the prompt where
+    every prompt has them; target_marginal [classes] as marks."""
     if not comparisons:
         return message("Nothing compared yet", attribute.label)
     figure, places = go.Figure(), np.arange(len(attribute.classes))
-    for name, side, offset in (("before", "original", -0.2), ("after", "tuned", 0.2)):
-        counts = np.array([[frequency(getattr(c, side), attribute, i) for i in places] for c in comparisons]).sum(0)
-        if not counts[0, 1]:
-            continue
-        add_bars(figure, attribute, counts, places + offset, name, filled=side == "tuned")
+    for name, sets, offset, width in sides(comparisons):
+        counts = np.array([[frequency(images, attribute, i) for i in places] for images in sets]).sum(0)
+        if counts[0, 1]:
+            add_bars(figure, attribute, counts, places + offset, name, width)
     if target_marginal is not None:
         x = [v for i in places for v in (i - 0.42, i + 0.42, None)]
         y = [v for t in target_marginal for v in (100 * t, 100 * t, None)]
@@ -133,18 +139,28 @@ def class_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
     return figure.update_yaxes(range=[0, 103], **PERCENT_TICKS)
 
 
+def sides(comparisons: Sequence[PromptComparison]) -> list[tuple[str, list[ImageSet], float, float]]:
+    """What stands side by side at each place: name, images a prompt, how far from the middle, width of the bar."""
+    before, after = ([getattr(c, side) for c in comparisons] for side in ("original", "tuned"))
+    if not all(c.baseline for c in comparisons):
+        return [("before", before, -0.2, 0.36), ("after", after, 0.2, 0.36)]
+    words = [c.baseline.images for c in comparisons]
+    return [("before", before, -0.28, 0.26), (WORDS, words, 0, 0.26), ("after", after, 0.28, 0.26)]
+
+
 def add_bars(figure: go.Figure, attribute: Attribute, counts: np.ndarray, places: np.ndarray, name: str,
-             filled: bool) -> None:
-    """Bars of counts [classes, 2] (count, faces): in the classes' colours and patterns when filled, else hollow."""
+             width: float) -> None:
+    """Bars of counts [classes, 2] (count, faces): "after" in the classes' colours and patterns, others hollow."""
+    filled = name == "after"
     pairs = [(int(count), int(n)) for count, n in counts]
     values = np.array([100 * count / n for count, n in pairs])
     low, high = intervals(pairs)
     colours = [c.colour if filled else CLEAR for c in attribute.classes]
-    lines = [visible(c.colour) if filled else TEXT for c in attribute.classes]
+    lines = [visible(c.colour) if filled else WORDS_COLOUR if name == WORDS else TEXT for c in attribute.classes]
     patterns = {"shape": [c.pattern if filled else "" for c in attribute.classes], "size": 7, "solidity": 0.25,
                 "fillmode": "overlay", "fgopacity": 0.6}
     figure.add_bar(
-        x=places, y=values, width=0.36, name=name, text=[f"{name} {interval_text(*pair)}" for pair in pairs],
+        x=places, y=values, width=width, name=name, text=[f"{name} {interval_text(*pair)}" for pair in pairs],
         textposition="none", hovertemplate="%{text}<extra></extra>",
         marker={"color": colours, "pattern": patterns, "line": {"color": lines, "width": 1.5}},
         error_y={"type": "data", "symmetric": False, "array": high - values, "arrayminus": values - low,
@@ -152,15 +168,18 @@ def add_bars(figure: go.Figure, attribute: Attribute, counts: np.ndarray, places
 
 
 def joint_heatmap(target: np.ndarray | None, reached_before: np.ndarray, reached_after: np.ndarray,
-                  attribute_a: Attribute, attribute_b: Attribute, faces_before: int = 0, faces_after: int = 0) -> go.Figure:
+                  attribute_a: Attribute, attribute_b: Attribute, faces_before: int = 0, faces_after: int = 0,
+                  words: tuple[np.ndarray, int] | None = None) -> go.Figure:
     """Joint frequencies [classes of a, classes of b] in [0, 1]: the target (if any), before and after, stacked.
 
-    faces_*: how many faces the frequencies are of; when given, the hover text tells counts and intervals.
+    faces_*: how many faces the frequencies are of; when given, the hover text tells counts and intervals. words: the
+    frequencies by words in the prompt, and of how many faces.
     Raises ValueError for a table of another shape.
     """
     shape = (len(attribute_a.classes), len(attribute_b.classes))
     tables = {} if target is None else {"Target": (target, 0)}
-    tables |= {"Before": (reached_before, faces_before), "After": (reached_after, faces_after)}
+    tables |= {"Before": (reached_before, faces_before)} | ({WORDS.capitalize(): words} if words else {})
+    tables |= {"After": (reached_after, faces_after)}
     titles = [f"{name}, {n} faces" if n else name for name, (_, n) in tables.items()]
     figure = make_subplots(rows=len(tables), cols=1, subplot_titles=titles, shared_xaxes=True, vertical_spacing=0.1)
     for row, (name, (table, n)) in enumerate(tables.items(), 1):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from fairness_core.plots.distributions import class_bars, intervals
+from fairness_core.plots.distributions import WORDS, WORDS_COLOUR, class_bars, intervals, sides
 from fairness_core.plots.style import CLEAR, TEXT, literal
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import Attribute
@@ -25,8 +25,8 @@ def outcome_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
         return figure
     classes = len(attribute.classes)
     places = classes + 0.5 + np.arange(len(EXTRA))
-    for name, side, offset in (("before", "original", -0.2), ("after", "tuned", 0.2)):
-        add_extra(figure, [getattr(c, side) for c in comparisons], attribute.name, places + offset, name)
+    for name, sets, offset, width in sides(comparisons):
+        add_extra(figure, sets, attribute.name, places + offset, name, width)
     figure.add_vline(x=classes - 0.25, line={"color": TEXT, "width": 1, "dash": "dot"})
     figure.update_xaxes(tickvals=[*range(classes), *places],
                         ticktext=[*(literal(c.label) for c in attribute.classes), *EXTRA])
@@ -34,18 +34,19 @@ def outcome_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
         "text": f"95 % intervals · unsure: likeliest class below {100 * SURE:.0f} %"}})
 
 
-def add_extra(figure: go.Figure, image_sets: Sequence[ImageSet], attribute: str, places: np.ndarray, name: str) -> None:
+def add_extra(figure: go.Figure, image_sets: Sequence[ImageSet], attribute: str, places: np.ndarray, name: str,
+              width: float) -> None:
     counts = [(n, total) for n, total in (unsure(image_sets, attribute), faceless(image_sets))]
     shown = [(place, *pair) for place, pair in zip(places, counts) if pair[1]]
     if not shown:
         return
     values = np.array([100 * n / total for _, n, total in shown])
     low, high = intervals([(n, total) for _, n, total in shown])
-    filled = name == "after"
+    filled, line = name == "after", WORDS_COLOUR if name == WORDS else TEXT
     figure.add_bar(
-        x=[place for place, _, _ in shown], y=values, width=0.36, name=name, showlegend=False, textposition="none",
+        x=[place for place, _, _ in shown], y=values, width=width, name=name, showlegend=False, textposition="none",
         text=[f"{name} {n / total:.0%}, {n} of {total}" for _, n, total in shown], hovertemplate="%{text}<extra></extra>",
-        marker={"color": TEXT if filled else CLEAR, "line": {"color": TEXT, "width": 1.5},
+        marker={"color": TEXT if filled else CLEAR, "line": {"color": line, "width": 1.5},
                 "pattern": {"shape": "." if filled else "", "size": 7, "solidity": 0.25}},
         error_y={"type": "data", "symmetric": False, "array": high - values, "arrayminus": values - low,
                  "color": TEXT, "thickness": 1.6, "width": 4})

@@ -19,7 +19,8 @@ from fairness_core.metrics import joint_labels
 from fairness_core.report.model_names import public_name
 from fairness_core.report.record import verdicts
 from fairness_core.report.settings import settings_rows, target_rows
-from fairness_core.report.table import READING, metrics_table, printed, sweep_table
+from fairness_core.report.table import READING, image_sets, metrics_table, printed, sweep_table
+from fairness_core.report.text_tables import tables_in_words
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import Attribute, TargetDistribution
 from fairness_core.settings.config import FinetuneConfig
@@ -41,7 +42,7 @@ def to_html(config: FinetuneConfig, steps: Sequence[StepDone], comparisons: Sequ
     return TEMPLATES.get_template("report.html").render(
         title=about.title, recorded=about.recorded, facts=" · ".join(fact for fact in facts if fact),
         target=target_rows(config), measures=printed(table) if comparisons else None, reading=READING,
-        verdicts=verdicts(comparisons, config),
+        verdicts=verdicts(comparisons, config), parts=tables_in_words(comparisons, config) if comparisons else {},
         figures=html_figures(report_figures(steps, comparisons, config) + sweep_figures(sweep or {}, config)),
         prompts=[prompt_pictures(c) for c in comparisons[:PICTURED_PROMPTS]], settings=settings_rows(config))
 
@@ -63,9 +64,10 @@ def report_figures(steps: Sequence[StepDone], comparisons: Sequence[PromptCompar
             ratio = each if config.targets_by_prompt else float(marginal[i])
             figures.append(plots.distribution_plot(comparisons, attribute, name, ratio))
     if len(target.attributes) == 2:
-        sides = ([getattr(c, side) for c in comparisons] for side in ("original", "tuned"))
-        (before, n_before), (after, n_after) = (joint_frequencies(sets, target.attributes) for sets in sides)
-        figures.append(plots.joint_heatmap(target.joint, before, after, *target.attributes, n_before, n_after))
+        found = {when: joint_frequencies(sets, target.attributes) for when, sets in image_sets(comparisons).items()}
+        (before, n_before), (after, n_after) = found["before"], found["after"]
+        figures.append(plots.joint_heatmap(target.joint, before, after, *target.attributes, n_before, n_after,
+                                           words=found.get("baseline")))
     return figures
 
 
@@ -99,6 +101,8 @@ def prompt_pictures(comparison: PromptComparison) -> dict:
     """The first annotated images of a prompt, before and after, as addresses that hold the data."""
     shown = list(comparison.original.probabilities)
     sides = {"Before": comparison.original, "After": comparison.tuned}
+    if comparison.baseline:
+        sides["Words in the prompt"] = comparison.baseline.images
     return {"text": comparison.prompt, "held_out": comparison.held_out, "sheets": {
         name: data_address(contact_sheet(annotate_set(images, shown, size=160)[:PICTURED_IMAGES], PICTURE_COLUMNS))
         for name, images in sides.items()}}

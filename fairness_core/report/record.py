@@ -6,15 +6,18 @@ from dataclasses import asdict
 import numpy as np
 
 from fairness_core.metrics import Verdict, summarise, verdict, wilson_interval
+from fairness_core.metrics.diversity import diversity
+from fairness_core.metrics.side_effects import side_effects
 from fairness_core.report.table import mean_similarity, metrics_table
-from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.results import Baseline, ImageSet, PromptComparison
 from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
 from fairness_core.settings.config import FinetuneConfig
 
 
 def results_record(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict:
     """What /compare and metrics.json tell: the settings that the pictures depend on, the table (see metrics_table),
-    every prompt's frequencies with their intervals, and the verdicts on the tuned pictures.
+    every prompt's frequencies with their intervals, and the verdicts on the tuned pictures; how different the faces of a
+    class are (see metrics.diversity) and what else moved (see metrics.side_effects), empty where that was not measured.
 
     Without a target there is nothing to measure against: table and verdicts are empty.
     """
@@ -22,7 +25,9 @@ def results_record(comparisons: Sequence[PromptComparison], config: FinetuneConf
     settings["sampling_steps"] = config.steps_shown
     return {"settings": settings, "table": results_table(comparisons, config),
             "prompts": [prompt_record(c) for c in comparisons],
-            "verdicts": {name: asdict(told) for name, told in verdicts(comparisons, config).items()}}
+            "verdicts": {name: asdict(told) for name, told in verdicts(comparisons, config).items()},
+            "diversity": [asdict(row) for row in diversity(comparisons)],
+            "side_effects": [asdict(row) for row in side_effects(comparisons)]}
 
 
 def target_if_any(config: FinetuneConfig) -> TargetDistribution | None:
@@ -54,7 +59,14 @@ def prompt_record(comparison: PromptComparison) -> dict:
                 "clip_image": comparison.clip_image, "dino": comparison.dino}
     return {"prompt": comparison.prompt, "held_out": bool(comparison.held_out), "images": len(comparison.original.found),
             "before": side_record(comparison.original), "after": side_record(comparison.tuned),
+            "baseline": comparison.baseline and baseline_record(comparison.baseline),
             **{name: mean_similarity([np.asarray(values)]) for name, values in measured.items()}}
+
+
+def baseline_record(baseline: Baseline) -> dict:
+    """The side, what each picture was painted from, why no words were put in (or empty), and the similarities."""
+    return side_record(baseline.images) | {"prompts": list(baseline.prompts), "left_alone": baseline.left_alone} | {
+        name: mean_similarity([getattr(baseline, name)]) for name in ("clip_text", "clip_image", "dino")}
 
 
 def side_record(images: ImageSet) -> dict:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fairness_core.metrics import AttributeSummary, summarise
-from fairness_core.results import PromptComparison
+from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import TargetDistribution
 from fairness_core.settings.context import HELD_OUT, IN_CONTEXT, TRAINED, evaluation_group
 
@@ -17,7 +17,10 @@ COLUMNS = (
     "bias_after", "bias_after_low", "bias_after_high", "bias_floor",
     "distance_before", "distance_before_low", "distance_before_high",
     "distance_after", "distance_after_low", "distance_after_high", "distance_floor",
-    "clip_text_before", "clip_text_after", "clip_image", "dino")
+    "clip_text_before", "clip_text_after", "clip_image", "dino",
+    "faces_baseline", "bias_baseline", "bias_baseline_low", "bias_baseline_high",
+    "distance_baseline", "distance_baseline_low", "distance_baseline_high",
+    "clip_text_baseline", "clip_image_baseline", "dino_baseline")
 READING = (
     "The classes are what a classifier perceives in a face. They say nothing about how anyone identifies, and the "
     "classifier errs. Bias is the mean difference between the frequencies of two classes, distance is half the L1 "
@@ -68,15 +71,28 @@ def table_row(group: str, comparisons: list[PromptComparison], names: str | tupl
     row = dict.fromkeys(COLUMNS) | {
         "attribute": names if isinstance(names, str) else " x ".join(names), "controlled": ratios is not None,
         "group": group, "prompts": len(comparisons), "images": sum(len(c.original.found) for c in comparisons)}
-    for side, when in (("original", "before"), ("tuned", "after")):
-        sets = [getattr(c, side) for c in comparisons]
+    for when, sets in image_sets(comparisons).items():  # "after" is the last: the floors are its
         row[f"faces_{when}"] = sum(int(s.found.sum()) for s in sets)
         if row[f"faces_{when}"]:
             row |= measures(summarise(sets, names, ratios), when)
     similarities = {"clip_text_before": "clip_text_original", "clip_text_after": "clip_text_tuned",
                     "clip_image": "clip_image", "dino": "dino"}
-    return row | {key: mean_similarity([getattr(c, field) for c in comparisons])
-                  for key, field in similarities.items()}
+    row |= {key: mean_similarity([getattr(c, field) for c in comparisons]) for key, field in similarities.items()}
+    if has_baseline(comparisons):
+        row |= {f"{name}_baseline": mean_similarity([getattr(c.baseline, name) for c in comparisons])
+                for name in ("clip_text", "clip_image", "dino")}
+    return row
+
+
+def has_baseline(comparisons: Sequence[PromptComparison]) -> bool:
+    """Whether the baseline was painted for every prompt: a mean over other prompts could not be compared."""
+    return bool(comparisons) and all(c.baseline is not None for c in comparisons)
+
+
+def image_sets(comparisons: Sequence[PromptComparison]) -> dict[str, list[ImageSet]]:
+    """The images before, by words in the prompt where these were painted, and after."""
+    words = {"baseline": [c.baseline.images for c in comparisons]} if has_baseline(comparisons) else {}
+    return {"before": [c.original for c in comparisons]} | words | {"after": [c.tuned for c in comparisons]}
 
 
 def measures(summary: AttributeSummary, when: str) -> dict:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from fairness_core.results import SIMILARITIES, ImageSet, PromptComparison
+from fairness_core.results import SIMILARITIES, Baseline, ImageSet, PromptComparison
 
 LIGHT_WEBP_QUALITY = 80  # a face of 128 pixels looks the same, in two thirds of the bytes
+BASELINE_PICTURES = 8  # what words in the prompt do is seen in fewer
 DIGITS, BOX_DIGITS = 4, 1  # of probabilities and similarities, and of pixels: more than is ever shown
 
 
@@ -17,8 +18,17 @@ def lightened(comparison: PromptComparison, pictures: int) -> PromptComparison:
     image stays the same: where rounding would change it, the image's probabilities are kept as they are.
     """
     similarities = {name: np.round(getattr(comparison, name), DIGITS) for name in SIMILARITIES}
+    if comparison.outside is not None:
+        similarities["outside"] = np.round(comparison.outside, DIGITS)
     return replace(comparison, original=lightened_images(comparison.original, pictures),
-                   tuned=lightened_images(comparison.tuned, pictures), **similarities)
+                   tuned=lightened_images(comparison.tuned, pictures),
+                   baseline=comparison.baseline and lightened_baseline(comparison.baseline, pictures), **similarities)
+
+
+def lightened_baseline(baseline: Baseline, pictures: int) -> Baseline:
+    similarities = {name: np.round(getattr(baseline, name), DIGITS) for name in ("clip_text", "clip_image", "dino", "outside")
+                    if getattr(baseline, name) is not None}
+    return replace(baseline, images=lightened_images(baseline.images, min(pictures, BASELINE_PICTURES)), **similarities)
 
 
 def lightened_images(images: ImageSet, pictures: int) -> ImageSet:

@@ -1,5 +1,6 @@
 """The report of a run's folder: HTML to read, CSV and JSON to count on."""
 
+import re
 from pathlib import Path
 
 from fairness_core.events import StepDone
@@ -10,6 +11,8 @@ from fairness_core.runs.comparisons import load_comparisons
 from fairness_core.runs.events import read_events
 from fairness_core.runs.folder import RunFolder, read_about, read_config
 from fairness_core.strict_json import to_json
+
+STRENGTH, NUMBER = "strength-", re.compile(r"\d+(\.\d+)?")
 
 
 def write_report(folder: RunFolder) -> list[Path]:
@@ -33,6 +36,19 @@ def write_report(folder: RunFolder) -> list[Path]:
 def guidance_folder(folder: RunFolder, scale: float) -> RunFolder:
     """Where the comparisons at another guidance scale than the run's own lie; a run's folder itself."""
     return RunFolder(folder.path / f"guidance-{scale:g}")
+
+
+def strength_folder(folder: RunFolder, strength: float) -> RunFolder:
+    """Where the comparisons at another strength of the adapter than the run's own lie; nothing but comparisons."""
+    return RunFolder(folder.path / f"{STRENGTH}{strength:g}")
+
+
+def strength_sweep(folder: RunFolder) -> dict[float, list[PromptComparison]]:
+    """The comparisons at other strengths than the run's own, in order. Raises RunError for damaged ones."""
+    names = [path.name for path in folder.path.glob(f"{STRENGTH}*") if NUMBER.fullmatch(path.name.removeprefix(STRENGTH))]
+    strengths = sorted(float(name.removeprefix(STRENGTH)) for name in names)
+    found = {strength: load_comparisons(strength_folder(folder, strength)) for strength in strengths}
+    return {strength: comparisons for strength, comparisons in found.items() if comparisons}
 
 
 def guidance_sweep(folder: RunFolder) -> dict[float, list[PromptComparison]]:

@@ -1,7 +1,7 @@
 """What is balanced: attributes are data, a target is a joint distribution over their classes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from numbers import Real
@@ -40,8 +40,10 @@ class Attribute:
     """A perceived attribute: `name` keys it everywhere, `label` is shown to people.
 
     image_factor, face_factor: in [0, 1], how far the semantics loss is relaxed where the class must change, on the
-    whole image and inside the face (paper, section 3.2). Raises AttributesError outside that range, or for fewer
-    than two classes.
+    whole image and inside the face (paper, section 3.2). words: class -> words that say it before a person in a prompt
+    ("a female nurse"); also: class -> what else in a prompt names it; elsewhere: patterns of words that name none ("black
+    and white"). place: the lower, the earlier its word stands among those of other attributes ("an old Black judge").
+    Raises AttributesError for a factor outside that range, or for fewer than two classes.
     """
 
     name: str
@@ -49,6 +51,10 @@ class Attribute:
     classes: tuple[AttributeClass, ...]
     image_factor: float = 0.6
     face_factor: float = 0.3
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+    also: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
+    elsewhere: Sequence[str] = field(default=(), hash=False)
+    place: int = 0
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:

@@ -101,6 +101,14 @@ def test_a_comparison_goes_on_with_the_missing_prompts(spaces):
     assert (compared[3].tuned.images == plain[3].tuned.images).all()
 
 
+def test_baselines_go_on_with_the_missing_prompts(spaces):
+    engine = zero_gpu(spaces, step_seconds=.4).as_engine()
+    prompts = [f"a photo of person {i}" for i in range(5)]
+    worded = dict(engine.baselines(engine.load_model("mini"), prompts, range(4), 0, CONFIG.target, sampling_steps=4,
+                                   guidance_scale=2.0))
+    assert list(worded) == prompts and len(spaces.LENT) >= 2
+
+
 def test_the_page_stops_and_continues_such_a_run(spaces, tmp_path):
     runner = JobRunner(zero_gpu(spaces, step_seconds=.1).as_engine(), tmp_path, tmp_path / "none")
     job_id = runner.submit(request(steps=200))

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from helpers.fake_lab import fake_lab
 from PIL import Image, ImageDraw
 from helpers.fake_pictures import fake_audit
 from safetensors.numpy import save_file
 
 from app.engine import Engine
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
-from fairness_core.gradient_lab.measure import GRADIENTS, LabSettings, LossPoint, ScalePoint
 from fairness_core.models.files import Licence
 from fairness_core.pictures.judge_entries import available_judges
-from fairness_core.results import ImageSet, PromptComparison
+from fairness_core.results import Baseline, ImageSet, PromptComparison
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig, LossWeights
 from fairness_core.settings.prompt_length import PromptLength
@@ -64,6 +64,7 @@ class Recorder:
 
     trained: list[str] = field(default_factory=list)
     compared: list[dict] = field(default_factory=list)
+    worded: list[dict] = field(default_factory=list)
 
 
 class Pace:
@@ -96,7 +97,7 @@ def portrait(random: np.random.Generator, gender: int, race: int, age: int, scen
 
 def image_set(prompt: str, numbers: Sequence[int], seed: int, ratios: dict[str, Sequence[float]]) -> ImageSet:
     """Faces whose attributes follow `ratios`; the draw depends on prompt, number and seed alone."""
-    images, found, boxes, probabilities = [], [], [], {name: [] for name in ratios}
+    images, found, boxes, faces, probabilities = [], [], [], [], {name: [] for name in ratios}
     for number in numbers:
         random = np.random.default_rng([seed, number, *prompt.encode()])
         scene = tuple(int(c) for c in np.random.default_rng(list(prompt.encode())).integers(60, 200, 3))
@@ -110,8 +111,11 @@ def image_set(prompt: str, numbers: Sequence[int], seed: int, ratios: dict[str, 
         images.append(portrait(random, drawn["gender"], drawn["race"], drawn["age"], scene))
         found.append(random.random() > .04)
         boxes.append([42, 28, 86, 88])
+        faces.append(random.normal([3, *drawn.values()], .4))
     return ImageSet(prompt, tuple(numbers), np.array(images), np.array(found), np.array(boxes, float),
-                    {name: np.array(p) for name, p in probabilities.items()})
+                    {name: np.array(p) for name, p in probabilities.items()},
+                    np.array(faces) / np.linalg.norm(faces, axis=1, keepdims=True),
+                    {"Glasses": np.array([("glasses", "no glasses")[n % 3 > 0] for n in numbers])})
 
 
 def fake_finetune(recorder: Recorder, seconds: float, pace: Callable[[int, Callable[[], bool]], None]):
@@ -191,20 +195,24 @@ def fake_compare(recorder: Recorder, seconds: float):
     return compare
 
 
-def fake_lab(seconds: float):
-    def lab(model: FakeModel, settings: LabSettings, should_stop: Callable[[], bool]) -> Iterator[LossPoint | ScalePoint]:
-        for run in range(settings.noises):
-            slope = np.linspace(0, 1, settings.sampling_steps) + .01 * run
-            yield ScalePoint(run, np.arange(settings.sampling_steps)[::-1],
-                             {"naive": 10 ** (3 - 3 * slope), "adjusted": 1 + .1 * slope, "unscaled": 2 - slope})
-        for run in range(settings.runs):
-            for gradient, speed in zip(GRADIENTS, (.01, .3, .15)):
-                for step in range(settings.steps + 1):
-                    if should_stop():
-                        return
-                    time.sleep(seconds)
-                    yield LossPoint(gradient, run, step, float(np.exp(-speed * step)) + .01 * run)
-    return lab
+def fake_baselines(recorder: Recorder, seconds: float):
+    """Words work half of the way; a prompt with “landscape” is left alone."""
+    def baselines(model: FakeModel, prompts: Sequence[str], numbers: Sequence[int], seed: int, target_of: Callable,
+                  sampling_steps: int = 10, guidance_scale: float = 3.0,
+                  should_stop: Callable[[], bool] = lambda: False) -> Iterator[tuple[str, Baseline]]:
+        recorder.worded.append({"prompts": list(prompts), "numbers": tuple(numbers)})
+        for prompt in prompts:
+            if should_stop():
+                return
+            time.sleep(seconds)
+            target, n = target_of(prompt), len(tuple(numbers))
+            ratios = mixed(.5, {a.name: dict(zip(a.class_names, target.marginal(a.name))) for a in target.attributes})
+            alone = "it names no person that is known here" if "landscape" in prompt else ""
+            scores = np.random.default_rng([seed, *prompt.encode()]).uniform(.6, .9, (3, n))
+            yield prompt, Baseline((prompt if alone else f"female {prompt}",) * n, alone,
+                                   image_set(prompt, numbers, seed, PLANTED if alone else ratios),
+                                   scores[0] * .3, scores[1], scores[2])
+    return baselines
 
 
 def fake_presets() -> list[FakePreset]:
@@ -227,6 +235,7 @@ def fake_engine(seconds: float = .1, recorder: Recorder | None = None, pace: Pac
                          "needs 6 GB of GPU memory; this machine has none: use the built-in model")]
     assert load_attributes().keys() == PLANTED.keys()
     return Engine(lambda: entries, lambda name: FakeModel(name), fake_presets,
-                  fake_finetune(recorder, seconds, pace), fake_compare(recorder, seconds), fake_lab(seconds),
+                  fake_finetune(recorder, seconds, pace), fake_compare(recorder, seconds),
+                  fake_baselines(recorder, seconds), fake_lab(seconds),
                   prompt_length=lambda model, prompt, reserved: PromptLength(len(prompt.split()), 75 - reserved),
                   judges=available_judges, audit=fake_audit(seconds))

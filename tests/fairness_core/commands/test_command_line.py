@@ -84,6 +84,19 @@ def test_evaluate_sweeps_the_guidance_and_writes_its_results(trained, tmp_path, 
     assert (out / "guidance-1.5" / "comparisons.json").is_file() and (out / "metrics.csv").is_file()
 
 
+def test_evaluate_paints_the_baseline_beside_it(trained, tmp_path, capsys):
+    out = tmp_path / "eval"
+    assert main(["evaluate", "--run", str(trained), "--images", "4", "--prompts", "trained", "a landscape", "--baseline",
+                 "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "What each gives" in told and "Words in the prompt" in told and "left alone: it names no person" in told
+    prompts = {p["prompt"]: p["baseline"] for p in json.loads((out / "metrics.json").read_text(encoding="utf-8"))["prompts"]}
+    assert set(prompts["a nurse"]["prompts"]) <= {"a female nurse", "a male nurse"} and prompts["a landscape"]["left_alone"]
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert "Left alone, for it names no person" in report and "Words in the prompt" in report
+    assert next(csv.DictReader((out / "metrics.csv").open(encoding="utf-8")))["distance_baseline"]
+
+
 def test_the_run_itself_can_be_measured_in_place(trained, capsys):
     before = (trained / "config.yaml").read_text(encoding="utf-8")
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--prompts", "trained", "--out", str(trained)]) == 0
