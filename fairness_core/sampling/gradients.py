@@ -218,7 +218,7 @@ def batches(pairs: Sequence[tuple[int, int]], weights: Tensor, size: int,
     if not pairs:
         return
     indices = torch.tensor(pairs).T
-    factors = to_device(weights[indices[0]].to(like.dtype), like.device)
+    factors = to_device(weights.index_select(0, indices[0]).to(like.dtype), like.device)
     steps, images = to_device(indices, like.device)
     for rows in even_parts(len(pairs), size):
         yield steps[rows], images[rows], factors[rows]

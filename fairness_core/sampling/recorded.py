@@ -27,7 +27,7 @@ from fairness_core.sampling.steering import Conditioning
 
 Prediction = Callable[[nn.Module, Tensor, Tensor, Conditioning], Tensor]
 Replay = Callable[[], object]
-MOST = 16  # recordings of a network: of the batch sizes that a finetune's originals come in, with and without adapter
+MOST = 24  # recordings of a network: a finetune's originals come in several batch sizes
 WARM_UP_CALLS = 2
 
 
