@@ -54,7 +54,7 @@ def towers_of(model: Any) -> list[str]:
     """The networks of the model that may get LoRA."""
     networks = {tower: getattr(model, tower, None) for tower in TOWERS}
     return [tower for tower, network in networks.items()
-            if network is not None and getattr(network.config, "model_type", "") not in FROZEN]
+            if network is not None and getattr(getattr(network, "config", None), "model_type", "") not in FROZEN]
 
 
 def detach_adapter(model: Any) -> None:
