@@ -61,7 +61,7 @@ def test_the_record_is_json_and_tells_who_judged_and_what_was_left_out(judged):
 
 def test_the_report_is_one_file_that_shows_it_all_and_escapes_names(judged):
     text = judged_html(judged, parity("gender", "race"), About("Audit of 23 pictures", date="2026-01-01"))
-    assert text.startswith("<!doctype html>") and "Built-in classifier (knows synthetic faces only)" in text
+    assert text.startswith("<!doctype html>") and "Built-in (knows synthetic faces only)" in text
     assert "not to be trusted" in text and "nurse/odd.png" in text and "data:image/webp;base64" in text
     assert "“&lt;b&gt;”" in text and not re.search(r'src="https?:', text)
     assert pictures_csv(judged).count("\n") == 24
