@@ -5,19 +5,20 @@ from markupsafe import Markup
 AUDIT = """
 ## Audit pictures made elsewhere
 Pictures of any service or program: who is in them, as a classifier perceives it, and how far is that from a target?
-The figures are those of the Balance page, with their intervals. Of what you hand over, the first pictures of each prompt are
+The figures are those of the Balance page, with their intervals. Drop pictures, or a zip of them with folders, and a list of
+prompts (CSV or JSON with file_name and prompt) if you have one. Of what you hand over, the first pictures of each prompt are
 kept, small, with the figures, until you delete the run; the rest is gone after a day.
 """
-FILES = "Pictures, or a zip of them with folders; a list of prompts (CSV or JSON: file_name, prompt) if you have one"
+FILES = "Pictures or zips, and a list"
 TARGET = "What the shares are measured against."
 BALANCE_TARGET = "The target set on the Balance page"
 JUDGE = "Who perceives. The built-in one knows synthetic faces only: for photographs, set up a critics file (README)."
 FACES = [("The largest face of each picture", "largest"), ("Every face", "all")]
 FACES_INFO = "Faces of one picture are not independent: with every face, intervals are a little too narrow."
-PROMPTS = [("A list, else what is written in the picture, else its folder", "auto"), ("The list", "list"),
-           ("Written in the picture (AUTOMATIC1111, ComfyUI)", "written"), ("Names of folders", "folders"),
+PROMPTS = [("Automatic", "auto"), ("The list", "list"), ("Written in the picture", "written"), ("Names of folders", "folders"),
            ("None: all pictures together", "together")]
-PROMPTS_INFO = "Each prompt's pictures are measured together, so there should be several of each."
+PROMPTS_INFO = ("Automatic: a list, else what AUTOMATIC1111 or ComfyUI wrote in the picture, else its folder. A prompt's pictures "
+                "are measured together, so there should be several of each.")
 EMPTY = Markup("""<strong>Nothing judged yet.</strong><br>Drop pictures or a zip above and press <em>Judge these
 pictures</em>. On two cores a thousand pictures of 512 pixels take a few minutes.""")
 BARS = "Bars beside each picture: how sure the classifier is of each class."

@@ -42,7 +42,7 @@ def available_judges(environment: Mapping[str, str] = os.environ) -> list[JudgeE
         unavailable = f"{path} cannot be read, and {FOLDER} names it: copy assets/critics.yaml there and change it."
     measuring, training = (words_of(models, name) for name in ("evaluator", "classifier"))
     unavailable = unavailable or ("" if folder else NOT_SET_UP)
-    return [JudgeEntry(BUILT_IN, "Built-in classifier (knows synthetic faces only)", warning=SYNTHETIC),
+    return [JudgeEntry(BUILT_IN, "Built-in (knows synthetic faces only)", warning=SYNTHETIC),
             JudgeEntry(CRITICS, f"Critics file, those that only measure ({measuring})", unavailable),
             JudgeEntry(TRAINED_AGAINST, f"Critics file, those that finetuning uses ({training})", unavailable)]
 

@@ -23,7 +23,7 @@ def test_it_tells_and_writes_everything(pictures, tmp_path, capsys):
     out = tmp_path / "out"
     assert main(["audit", str(pictures), "--out", str(out), "--target", "gender", "age={young: 0.75, old: 0.25}"]) == 0
     told = capsys.readouterr()
-    assert "judged by: Built-in classifier" in told.out and "16/39 pictures" in told.out and "gender: not yet" in told.out
+    assert "judged by: Built-in (knows synthetic faces only)" in told.out and "16/39 pictures" in told.out and "gender: not yet" in told.out
     assert "left out judge/odd.png" in told.err and "WARNING: 38 of these 38 pictures" in told.err
     assert {path.name for path in out.iterdir()} == {"audit.html", "audit.csv", "audit.json", "pictures.csv"}
     record = json.loads((out / "audit.json").read_text(encoding="utf-8"))

@@ -61,7 +61,7 @@ def test_the_record_is_json_and_tells_who_judged_and_what_was_left_out(judged):
 
 def test_the_report_is_one_file_that_shows_it_all_and_escapes_names(judged):
     text = judged_html(judged, parity("gender", "race"), About("Audit of 23 pictures", date="2026-01-01"))
-    assert text.startswith("<!doctype html>") and "Built-in classifier (knows synthetic faces only)" in text
+    assert text.startswith("<!doctype html>") and "Built-in (knows synthetic faces only)" in text
     assert "not to be trusted" in text and "nurse/odd.png" in text and "data:image/webp;base64" in text
     assert "“&lt;b&gt;”" in text and not re.search(r'src="https?:', text)
     assert pictures_csv(judged).count("\n") == 24
@@ -69,9 +69,9 @@ def test_the_report_is_one_file_that_shows_it_all_and_escapes_names(judged):
 
 def test_the_figures_have_one_side_with_intervals_and_the_target(judged):
     figure = share_plot(judged.image_sets, GENDER, "female", .5)
-    assert figure.layout.yaxis.ticktext == ("judge", "&lt;b&gt;", "nurse", "nobody")
+    assert figure.layout.yaxis.ticktext == ("nobody", "nurse", "&lt;b&gt;", "judge")
     assert [trace.name for trace in figure.data] == ["pictures"] and len(figure.data[0].x) == 3
-    assert "90% [60%, 98%], 9 of 10 faces" in figure.data[0].text[2] and figure.layout.annotations[0].text == "target 50 %"
+    assert "90% [60%, 98%], 9 of 10 faces" in figure.data[0].text[0] and figure.layout.annotations[0].text == "target 50 %"
     by_name = share_plot(judged.image_sets, GENDER, "male", {s.prompt: .25 for s in judged.image_sets}, by_name=True)
     assert by_name.layout.yaxis.ticktext[-1] == "&lt;b&gt;" and by_name.data[1].name == "target"
     bars = judged_bars(judged.image_sets, GENDER, np.array([.5, .5]))
