@@ -97,9 +97,10 @@ EMPTY_LAB = Markup("""<strong>Nothing measured yet.</strong><br>Press <em>Measur
 the model works. It needs some minutes, and waits its turn like every run.""")
 
 TABLE_NOTE = """
-**Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), over faces found.
-**Distance**: how far from the target (half the L1 distance; 0: reached). **Floor**: what a perfectly fair model would
-score with so few images, by chance alone. **CLIP-T**: how well pictures match their prompt. **CLIP-I**, **DINO**: how
+**Distance**: how far from the target (half the L1 distance; 0: reached), with the 95 % interval that decides the verdict
+above. **Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), with a 95 % bootstrap interval over
+prompts; it is told where the target is parity, for elsewhere it may grow while the target comes nearer. Both are of the
+faces found. **Floor**: what a perfectly fair model would score with so few images, by chance alone. **CLIP-T**: how well pictures match their prompt. **CLIP-I**, **DINO**: how
 alike the original and the debiased picture are (1: the same).
 """
 

@@ -103,8 +103,15 @@ def moved_table(results: Sequence[Moved]) -> str:
     if not results:
         return fragment("empty", text=words.EMPTY_MOVED)
     return fragment("moved", columns=COLUMNS, results=[moved_line(result) for result in results],
-                    moved=[quoted(r.prompt) for r in results if r.status == "moved"],
-                    untold=sum(r.status == "cannot tell" for r in results))
+                    moved=[quoted(r.prompt) for r in results if r.status == "moved"], counted=counted(results))
+
+
+def counted(results: Sequence[Moved]) -> list[str]:
+    """How many prompts have each of the three answers, none of which may be left out; what else there is, if any."""
+    counts = {name: sum(r.status == name for r in results) for name in MARKS}
+    told = [f"{counts['moved']} moved", f"{counts['kept'] + counts['improved']} kept what they say",
+            f"{counts['cannot tell']} cannot be told from so few pictures"]
+    return told + ([f"{counts['absent']} were not painted as they say before either"] if counts["absent"] else [])
 
 
 def moved_line(result: Moved) -> dict:
