@@ -22,9 +22,10 @@ from app.rooms.finetune import FinetuneRoom
 from app.rooms.hosting import HostingRoom
 from app.rooms.lab import LabRoom
 from app.rooms.must_not_move import MustNotMoveRoom
+from app.rooms.opening import OPENED, place_of, settings_of
 from app.rooms.progress import ProgressRoom
 from app.rooms.runs import RunsRoom
-from app.rooms.settings import LOADED, SettingsRoom
+from app.rooms.settings import SettingsRoom
 from app.rooms.target import TargetRoom
 
 
@@ -68,7 +69,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         for room in desk.rooms:
             room.wire(page)
         page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows, preprocess=False)
-        opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED))
+        opened = dict.fromkeys((*OPENED, *page.shows, *ClassroomRoom.linked))
         demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened),
                   preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
         add_endpoints(runner, desk)
@@ -118,11 +119,15 @@ def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
         told = any(request.query_params.get(name) for name in ("job", "class", "settings"))
         job_id = request.query_params.get("job", "") if told else desk.known(last_job)
         lesson = rooms.classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
-        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson)
+        place = place_of(desk, job_id) if job_id else {}
+        job_id = place.pop("job_id", "")
+        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson | place)
         if not job_id:  # without an offer nothing is said: an answer to a Start that was quicker may be there already
             updates.pop("banner")
             if left := desk.runner.left_behind():
                 updates["banner"] = offer(left)
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
-        return page.named(named | lesson | updates | rooms.settings.from_link(request.query_params.get("settings", "")))
+        repeats = settings_of(desk, desk.view_of(desk.known(job_id)))
+        return page.named(named | place | lesson | updates | repeats | rooms.settings.from_link(
+            request.query_params.get("settings", "")))
     return load
