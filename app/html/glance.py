@@ -1,5 +1,6 @@
 """What the list of runs shows of one: a pair of pictures and what came of it. Pure functions."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,9 +34,11 @@ def verdict_marks(request: JobRequest, comparisons: Sequence[PromptComparison]) 
 
 
 def panel_marks(comparisons: Sequence[PromptComparison]) -> list[list[str]]:
-    """How many prompts moved that should not have; no target is asked about."""
-    moved = sum(result.status == "moved" for result in what_moved(comparisons, load_panel()))
-    return [[f"{moved} of {len(comparisons)} moved", "not-yet" if moved else "unclear"]]
+    """How many prompts moved that should not have, kept what they say, or cannot be told; no target is asked about."""
+    counts = Counter(result.status for result in what_moved(comparisons, load_panel()))
+    kept, untold = counts["kept"] + counts["improved"], counts["cannot tell"]
+    return [[f"Of {len(comparisons)} prompts {counts['moved']} moved, {kept} kept, {untold} cannot be told",
+             "not-yet" if counts["moved"] else "unclear" if untold else "reached"]]
 
 
 def thumbnail(picture: np.ndarray) -> str:

@@ -99,7 +99,7 @@ class CompareRoom:
         if shown is None:
             return {"empty": Piece(True, lambda: gr.update(visible=True)),
                     "compare": Piece(False, lambda: gr.update(visible=False))}
-        comparisons, values = shown.comparisons, with_choices(shown.request.config, values)
+        comparisons, values = shown.comparisons, with_choices(shown, values)
         which = compare_figures.identity(shown)
         chosen = next((c for c in comparisons if c.prompt == values["prompt"]), comparisons[0])
         bars = [b for b in load_attributes() if b in values["bars"]]

@@ -4,8 +4,11 @@ import tempfile
 from pathlib import Path
 
 import gradio as gr
+import numpy as np
 
 from app import words
+from app.html.fragment import fragment
+from app.html.pictures import data_uri
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
 from app.page import Page, Piece, Updates, Values
@@ -14,7 +17,7 @@ from app.rooms.downloads import download
 from app.text import friendly_day
 from fairness_core import runs
 from fairness_core.errors import UserError, words_for
-from fairness_core.report.share_card import share_card
+from fairness_core.report.share_card import share_card, told
 from fairness_core.results import PromptComparison
 
 
@@ -28,8 +31,7 @@ class SharePart:
         page["share"] = gr.Button("Share this result (picture)", elem_id="share", min_width=160)
 
     def build(self, page: Page) -> None:
-        page["share_picture"] = gr.Image(visible=False, label=words.SHARED, interactive=False, buttons=[],
-                                         elem_id="share-picture")
+        page["share_picture"] = gr.HTML("", elem_id="share-picture")
         page["share_file"] = gr.DownloadButton("Download the picture (PNG)", visible=False, elem_id="share-file")
 
     def wire(self, page: Page) -> None:
@@ -37,7 +39,8 @@ class SharePart:
 
     def pieces(self, which: tuple, prompt: str) -> dict[str, Piece]:
         """A card of other pictures goes."""
-        return {name: Piece((which, prompt), lambda: gr.update(value=None, visible=False)) for name in self.shows}
+        return {"share_picture": Piece((which, prompt), lambda: ""),
+                "share_file": Piece((which, prompt), lambda: gr.update(visible=False))}
 
     def share(self, values: Values) -> Updates:
         try:
@@ -58,4 +61,6 @@ def pictured(shown: JobView, chosen: PromptComparison) -> Updates:
         path = Path(folder) / f"fair-portraits-{shown.job_id}.png"
         card.save(path)
         file = download(path)
-    return {"share_picture": gr.update(value=file["value"], visible=True), "share_file": file}
+    said = "; ".join(" ".join(line) for line in told(chosen, shown.request.config))
+    picture = fragment("share_card", picture=data_uri(np.asarray(card)), said=said, note=words.SHARED)
+    return {"share_picture": picture, "share_file": file}

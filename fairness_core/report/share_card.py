@@ -12,7 +12,8 @@ from fairness_core.results import PromptComparison
 from fairness_core.settings.config import FinetuneConfig
 
 WIDTH, HEIGHT, EDGE = 1200, 630, 48  # what pages that show a link make room for
-PAIRS, GAP = 6, 10
+MOST_PAIRS, LARGEST, GAP = 8, 161, 10  # of the pictures, in pixels
+LABEL, SMALL_PRINT = 84, 76  # room left of the pictures, and below them
 PAPER, INK, FAINT = "#fbfbf9", "#1b1c1e", "#5c6066"
 MADE_WITH = "Made with Fair Portraits · method: Shen et al., ICLR 2024 (arXiv 2311.07604)"
 SMALLEST = 14
@@ -31,8 +32,8 @@ def share_card(comparison: PromptComparison, config: FinetuneConfig, recorded: b
         write(draw, EDGE, top, main, 30)
         write(draw, EDGE, top + 38, small, 17, FAINT)
         top += 68
-    pictures(card, draw, comparison, max(top + 6, 176))
-    for i, line in enumerate(origin(comparison, config, recorded, date)):
+    shown = pictures(card, draw, comparison, max(top + 6, 176))
+    for i, line in enumerate(origin(comparison, config, shown, recorded, date)):
         write(draw, EDGE, HEIGHT - 62 + 24 * i, line, 17, FAINT)
     return card
 
@@ -48,25 +49,25 @@ def told(comparison: PromptComparison, config: FinetuneConfig) -> list[tuple[str
              f"{faces[0]} and {faces[1]} faces") for head in heads]
 
 
-def origin(comparison: PromptComparison, config: FinetuneConfig, recorded: bool, date: str) -> list[str]:
-    """Which model painted, which pictures these are, and what the card was made with."""
+def origin(comparison: PromptComparison, config: FinetuneConfig, shown: int, recorded: bool, date: str) -> list[str]:
+    """Which model painted, which pictures these are (the first `shown`), and what the card was made with."""
     model = registered(config.model)
-    shown = min(PAIRS, comparison.original.shown)
     facts = [model.label if model else public_name(config.model), "a recorded run" if recorded else "", date,
              f"the first {shown} of {len(comparison.original.numbers)} pairs, same noise in a column",
              "★ not finetuned on" if comparison.held_out else ""]
     return [" · ".join(filter(None, facts)), MADE_WITH + " · classes as perceived by a classifier, which errs"]
 
 
-def pictures(card: Image.Image, draw: ImageDraw.ImageDraw, comparison: PromptComparison, top: int) -> None:
-    """A row before and a row after, as large as the room from `top` to the small print lets them be."""
-    label, room = 84, HEIGHT - 76 - top
-    side = min((WIDTH - 2 * EDGE - label - (PAIRS - 1) * GAP) // PAIRS, (room - GAP) // 2)
+def pictures(card: Image.Image, draw: ImageDraw.ImageDraw, comparison: PromptComparison, top: int) -> int:
+    """A row before and a row after, as large as the room from `top` to the small print lets them be; how many each."""
+    side = min(LARGEST, (HEIGHT - SMALL_PRINT - top - GAP) // 2)
+    shown = min(MOST_PAIRS, (WIDTH - 2 * EDGE - LABEL + GAP) // (side + GAP), comparison.original.shown)
     for row, (name, images) in enumerate((("Before", comparison.original), ("After", comparison.tuned))):
         y = top + row * (side + GAP)
-        write(draw, EDGE, y + side // 2 - 12, name, 20, FAINT, width=label - 8)
-        for column, picture in enumerate(images.images[:PAIRS]):
-            card.paste(fitted(picture, side), (EDGE + label + column * (side + GAP), y))
+        write(draw, EDGE, y + side // 2 - 12, name, 20, FAINT, width=LABEL - 8)
+        for column, picture in enumerate(images.images[:shown]):
+            card.paste(fitted(picture, side), (EDGE + LABEL + column * (side + GAP), y))
+    return shown
 
 
 def fitted(picture: np.ndarray, side: int) -> Image.Image:

@@ -79,7 +79,7 @@ def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(browser, serve):
     page.locator("#lab-steps input").fill("1")
     page.locator("#lab-start").click()
     expect(page.locator("#lab-status")).to_contain_text("Finished", timeout=LONG)
-    for name, tab, there in (("Must not move", "Must not move", "#moved tbody tr"), ("Gradient lab", "Gradient lab", "#lab-scales svg")):
+    for name, tab, there in (("Must not move", "Must not move", "#moved tbody tr"), ("Gradient lab", "Gradient lab", "#lab-scales .js-plotly-plot")):
         page.get_by_role("tab", name="Runs").click()
         page.locator("#runs").get_by_role("link", name=re.compile(name)).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true", timeout=LOAD)

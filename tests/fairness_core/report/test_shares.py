@@ -54,7 +54,7 @@ def test_a_card_tells_figure_interval_target_and_where_from():
     [(main, small)] = told(comparison(), SIXTY)
     assert main == "Perceived: 6 % to 81 % women, target 60 %"
     assert "95 % intervals 1 to 28 % before, 57 to 93 % after; 16 and 16 faces" in small
-    lines = " ".join(origin(comparison(), SIXTY, True, "26 Nov 2026"))
+    lines = " ".join(origin(comparison(), SIXTY, 6, True, "26 Nov 2026"))
     for words in ("Built-in portraits (synthetic people)", "a recorded run", "26 Nov 2026", "the first 6 of 16 pairs",
                   "Made with Fair Portraits", "classifier, which errs", "★ not finetuned on"):
         assert words in lines
