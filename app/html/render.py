@@ -54,6 +54,8 @@ def status_words(view: JobView | None) -> str:
             return running_words(view)
         case jobs.FINISHED if view.request.kind == jobs.ADAPTER and not view.comparisons:
             return f"Adapter “{view.request.name}” is kept. Compare it from the Runs tab."
+        case jobs.FINISHED if view.request.kind == "lab":
+            return "Finished: its figures are in the Gradient lab."
         case jobs.FINISHED:
             done = f"{view.step} steps" if view.request.kind == "finetune" else "comparison"
             return f"Finished: {done}, {len(view.comparisons)} prompts compared."

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from helpers.jobs import request, wait
 
+from app.html import render
 from app.jobs.files import JobRequest
 from app.jobs.lab import LAB
 from app.requests import settings
@@ -81,6 +82,7 @@ def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(desk):
     assert place_of(desk, check.job_id)["tabs"]["selected"] == "must-not-move"
     assert place_of(desk, lab.job_id) | {"tabs": 0} == {"tabs": 0, "job_id": "", "lab_id": lab.job_id}
     assert place_of(desk, lab.job_id)["tabs"]["selected"] == "lab"
+    assert "prompts compared" not in render.status_words(lab)
     assert settings_of(desk, lab) == settings_of(desk, check) == settings_of(desk, None) == {}
     assert place_of(desk, run.job_id)["tabs"]["selected"] == "balance"
 
