@@ -46,7 +46,6 @@ HEADLINES = ("Perceived shares from before to after, with 95 % intervals in brac
 PAIRS = "Left: original. Right: debiased, same noise. Press a pair to enlarge it."
 SHOWN_PROMPT = "★ marks a prompt that was not finetuned on."
 SHOWN_BARS = "Bars beside each picture: how sure the classifier is of each class. Letters are the first of each class."
-FIGURES = "All figures: prompt by prompt, all prompts together, and the table"
 PLOT_CLASS = "Whose share is plotted, prompt by prompt."
 SORT = "Order of the prompts, from top to bottom."
 CURVES = Markup("""A dot is one step, the line their running mean. <b>Alignment</b>: how far the faces are from the classes that the

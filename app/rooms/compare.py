@@ -5,9 +5,8 @@ from pathlib import Path
 import gradio as gr
 
 from app import words
-from app.html import measures, pictures, render
+from app.html import headlines, measures, pictures, render
 from app.html.fragment import fragment, note
-from app.html.headlines import headlines
 from app.jobs.files import JobView
 from app.page import Page, Piece, Values, title, unless_shown
 from app.rooms import compare_figures
@@ -47,7 +46,7 @@ class CompareRoom:
             self.build_pictures(page)
             self.pair.build(page)
             self.more.build(page)
-            with gr.Accordion(words.FIGURES, open=False, elem_id="figures"):
+            with gr.Accordion("All figures: prompt by prompt, all prompts together, and the table", open=False, elem_id="figures"):
                 self.build_figures(page)
             with gr.Row():
                 page["adapter"] = gr.DownloadButton("Download adapter (safetensors)", elem_id="download-adapter")
@@ -109,7 +108,7 @@ class CompareRoom:
             "empty": Piece(False, lambda: gr.update(visible=False)),
             "compare": Piece(True, lambda: gr.update(visible=True)),
             "origin": Piece(origin, lambda: origin),
-            "headlines": Piece(which, lambda: headlines(comparisons, shown.request.config)),
+            "headlines": Piece(which, lambda: headlines.headlines(comparisons, shown.request.config)),
             "verdict": Piece(which, lambda: measures.verdicts(verdicts(comparisons, shown.request.config))),
             "prompt": Piece((which, chosen.prompt), lambda: gr.update(
                 choices=render.prompt_choices(comparisons), **unless_shown(chosen.prompt, values["prompt"]))),

@@ -38,7 +38,6 @@ def themed(browser, served, theme: str, size: tuple[int, int]) -> Page:
     page = visit(browser, f"{served.url}/?__theme={theme}", *size)
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
-    expect(page.locator("#headlines li").first).to_be_visible(timeout=LONG)
     unfold(page, "All figures", "#distribution")
     expect(page.locator("#distribution .js-plotly-plot")).to_be_visible(timeout=LONG)
     return page
