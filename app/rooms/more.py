@@ -73,8 +73,8 @@ class MorePart:
         return min(told, MOST_AT_ONCE, settings.MOST_IMAGES - shown.request.images)
 
     def rest(self, shown: JobView) -> list[str]:
-        """What a button adds to the comparison: left out though finetuned on, else held-out ones; none while some are being painted, or
-        of a recorded run, which was not asked for."""
+        """What a button adds to the comparison: of what was left out what was finetuned on, else held-out ones; none while
+        some are being painted, or of a recorded run, which nobody here asked for."""
         left_out, finetuned_on = settings.left_out(shown), shown.request.config.prompts
         room = settings.MOST_PROMPTS - len(shown.comparisons)
         return [] if shown.is_active or shown.recorded else ([p for p in left_out if p in finetuned_on] or left_out)[:room]
