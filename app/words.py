@@ -41,6 +41,7 @@ COMPARE_IMAGES = "Images per prompt and model in the comparison. Twice as many n
 COMPARE_TRAINED = "How many of the chosen prompts are compared: first those you typed, which are compared even where they are more."
 COMPARE_HELD_OUT = "How many prompts that were not trained on are compared: what carries over."
 
+SHARED = "The prompt chosen above as a picture: its first pairs, the figure with its interval, the target, and where it is from."
 HEADLINES = ("Perceived shares from before to after, with 95 % intervals in brackets. Open a line for every class and the "
              "number of faces; ★ was not finetuned on.")
 PAIRS = "Left: original. Right: debiased, same noise. Press a pair to enlarge it."
@@ -56,7 +57,6 @@ FILM_STEP = "The same noises after fewer steps; at 100 it follows the run as it 
 KEEP = "A copy of the averaged adapter as it is now, which later steps do not change."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
 
-SHARED = "The prompt chosen above as a picture: its first pairs, the figure with its interval, the target, and where it is from."
 PICTURE_NUMBER = "The same number is the same noise, before and after, and whenever you come back."
 CORRECT = ("A classifier errs. Say what you see in the picture chosen above: every figure on this page and in the "
            "downloads is computed anew, and your correction is kept with the comparison.")
