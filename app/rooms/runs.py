@@ -24,8 +24,8 @@ from fairness_core import runs
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
-RECORD = ("run_name", "run_use", "run_sure", "run_record", "run_about", "run_again", "run_adapter", "run_archive", "run_losses", "run_distances",
-          "run_film", "run_compare", *HubPart.shows, "runs_banner")
+RECORD = ("run_name", "run_use", "run_sure", "run_record", "run_about", "run_again", "run_adapter", "run_archive",
+          "run_losses", "run_distances", "run_film", "run_compare", *HubPart.shows, "runs_banner")
 LIST = ("runs", "no_runs", "run", *RECORD)
 
 

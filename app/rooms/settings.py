@@ -18,8 +18,8 @@ from app.rooms.target import TARGET_SHOWN
 from fairness_core.errors import UserError
 from fairness_core.settings.config import FinetuneConfig
 
-LOADED = (*TARGET_SHOWN, *TRAINED, *COMPARED, "model", "free_text", "concepts", "loaded", "length", "filled_for", "experiment", "estimate",
-          "loaded_note", "banner")
+LOADED = (*TARGET_SHOWN, *TRAINED, *COMPARED, "model", "free_text", "concepts", "loaded", "length", "filled_for",
+          "experiment", "estimate", "loaded_note", "banner")
 
 
 class SettingsRoom:
