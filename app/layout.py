@@ -23,9 +23,10 @@ from app.rooms.finetune import FinetuneRoom
 from app.rooms.hosting import HostingRoom
 from app.rooms.lab import LabRoom
 from app.rooms.must_not_move import MustNotMoveRoom
+from app.rooms.opening import OPENED, place_of, settings_of
 from app.rooms.progress import ProgressRoom
 from app.rooms.runs import RunsRoom
-from app.rooms.settings import LOADED, SettingsRoom
+from app.rooms.settings import SettingsRoom
 from app.rooms.side_by_side import SideBySideRoom
 from app.rooms.target import TargetRoom
 
@@ -73,7 +74,7 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         for room in desk.rooms:
             room.wire(page)
         page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows, preprocess=False)
-        opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED, "side_runs", "tabs"))
+        opened = dict.fromkeys((*OPENED, *page.shows, *ClassroomRoom.linked, "side_runs"))
         demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened),
                   preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
         add_endpoints(runner, desk)
@@ -124,12 +125,15 @@ def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
         job_id = request.query_params.get("job", "") if told else desk.known(last_job)
         lesson = rooms.classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
         side = rooms.side_by_side.from_link(request.query_params.get("runs", ""))
-        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson | side)
+        place = place_of(desk, job_id) if job_id else {}
+        job_id = place.pop("job_id", "")
+        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson | place | side)
         if not job_id:  # without an offer nothing is said: an answer to a Start that was quicker may be there already
             updates.pop("banner")
             if left := desk.runner.left_behind():
                 updates["banner"] = offer(left)
         named = {"job_id": job_id} if job_id else {}  # a Start that was quicker than this answer keeps its job
-        updates |= rooms.side_by_side.opened(side)
-        return page.named(named | rooms.audit.opened(job_id) | lesson | updates | rooms.settings.from_link(request.query_params.get("settings", "")))
+        repeats = settings_of(desk, desk.view_of(desk.known(job_id)))
+        return page.named(named | place | lesson | updates | repeats | rooms.side_by_side.opened(side)
+                          | rooms.settings.from_link(request.query_params.get("settings", "")))
     return load

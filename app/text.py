@@ -17,3 +17,11 @@ def friendly_time(stamp: str) -> str:
         return f"{datetime.fromisoformat(stamp):%-d %b, %H:%M}"
     except ValueError:
         return stamp
+
+
+def friendly_day(stamp: str) -> str:
+    """ "23 Nov 2026" of an ISO time or date; the stamp itself when it is none."""
+    try:
+        return f"{datetime.fromisoformat(stamp):%-d %b %Y}"
+    except ValueError:
+        return stamp

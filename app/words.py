@@ -38,9 +38,12 @@ ADVANCED = {
 TUNE = "The text encoder learns most with least; soft tokens are five learned words and leave every weight as it is."
 EXPERIMENT = "Target, prompts and settings that belong together, filled in at once; change what you like, then press Start."
 COMPARE_IMAGES = "Images per prompt and model in the comparison. Twice as many narrow the intervals by a third."
-COMPARE_TRAINED = "How many of the chosen prompts are compared."
+COMPARE_TRAINED = "How many of the chosen prompts are compared: first those you typed, which are compared even where they are more."
 COMPARE_HELD_OUT = "How many prompts that were not trained on are compared: what carries over."
 
+SHARED = "The prompt chosen above as a picture: its first pairs, the figure with its interval, the target, and where it is from."
+HEADLINES = ("Perceived shares from before to after, with 95 % intervals in brackets. Open a line for every class and the "
+             "number of faces; ★ was not finetuned on.")
 PAIRS = "Left: original. Right: debiased, same noise. Press a pair to enlarge it."
 SHOWN_PROMPT = "★ marks a prompt that was not finetuned on."
 SHOWN_BARS = "Bars beside each picture: how sure the classifier is of each class. Letters are the first of each class."
@@ -107,9 +110,10 @@ EMPTY_LAB = Markup("""<strong>Nothing measured yet.</strong><br>Press <em>Measur
 the model works. It needs some minutes, and waits its turn like every run.""")
 
 TABLE_NOTE = """
-**Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), over faces found.
-**Distance**: how far from the target (half the L1 distance; 0: reached). **Floor**: what a perfectly fair model would
-score with so few images, by chance alone. **CLIP-T**: how well pictures match their prompt. **CLIP-I**, **DINO**: how
+**Distance**: how far from the target (half the L1 distance; 0: reached), with the 95 % interval that decides the verdict
+above. **Bias**: how unequal the classes are (0: all as frequent; 1: only one is seen), with a 95 % bootstrap interval over
+prompts; it is told where the target is parity, for elsewhere it may grow while the target comes nearer. Both are of the
+faces found. **Floor**: what a perfectly fair model would score with so few images, by chance alone. **CLIP-T**: how well pictures match their prompt. **CLIP-I**, **DINO**: how
 alike the original and the debiased picture are (1: the same).
 """
 

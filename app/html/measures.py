@@ -64,7 +64,7 @@ def images_wanted(judged: dict[str, Verdict]) -> int:
 def table(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> str:
     """Bias and distance before and after with interval and floor, and what was kept, as HTML.
 
-    An attribute that is not controlled has one line, over all prompts.
+    An attribute that is not controlled has one line, over all prompts; one whose target is not parity has no bias.
     """
     measured = [row for row in results_table(comparisons, config) if row["controlled"] or row["group"] == "all"]
     kept = {name: figure(measured[0][name]) for name in KEPT} if measured else {}
@@ -75,6 +75,7 @@ def line(row: dict) -> dict:
     """A row of the table in words: label, small print, whether it is the mean over all prompts, cells."""
     controlled = "" if row["controlled"] else ", not controlled"
     cells = [Cell(f"{term} {which}", figure(row[key := f"{term.lower()}_{which}"]), interval(row, key))
+             if term != "Bias" or row["at_parity"] else Cell(f"{term} {which}", "–")
              for term in TERMS for which in ("before", "after", "floor")]
     return {"label": attribute_label(row["attribute"]), "small": f"{GROUPS[row['group']]} ({row['prompts']}){controlled}",
             "is_mean": row["group"] == "all", "cells": cells}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.html.fragment import fragment
+from app.html.glance import asked
 from app.jobs import files as jobs
 from app.jobs.auditing import progress_of, progress_words
 from app.jobs.files import Failure, HistoryLine, JobView
@@ -57,6 +58,8 @@ def status_words(view: JobView | None) -> str:
             return running_words(view)
         case jobs.FINISHED if view.request.kind == jobs.ADAPTER and not view.comparisons:
             return f"Adapter “{view.request.name}” is kept. Compare it from the Runs tab."
+        case jobs.FINISHED if view.request.kind == "lab":
+            return "Finished: its figures are in the Gradient lab."
         case jobs.FINISHED:
             done = f"{view.step} steps" if view.request.kind == "finetune" else "comparison"
             return f"Finished: {done}, {len(view.comparisons)} prompts compared."
@@ -161,19 +164,20 @@ def class_choices() -> list[tuple[str, str]]:
 
 # ---------------------------------------------------------------- history
 
-def history(lines: Sequence[HistoryLine]) -> str:
-    """A list of links, one a run: the page opens a run by the id in its address."""
-    return fragment("history", runs=[history_entry(line) for line in lines])
+def history(lines: Sequence[HistoryLine], glances: Mapping[str, dict] = {}) -> str:
+    """A list of links, one a run: the page opens a run by the id in its address. glances: of `glance`, by id."""
+    return fragment("history", runs=[history_entry(line, glances.get(line.job_id, {})) for line in lines])
 
 
-def history_entry(line: HistoryLine) -> dict[str, str]:
-    """What the list says of one run."""
+def history_entry(line: HistoryLine, seen: dict) -> dict[str, Any]:
+    """What the list says of one run. seen: its pair of pictures and marks, as of `glance`."""
     finetune = line.request.kind == jobs.FINETUNE
     name = f" “{line.request.name}”" if line.request.name else ""
     what = KIND_WORDS.get(line.request.kind, "Comparison") + name
     steps = f", step {line.step} of {line.request.config.steps}" if finetune else ""
     return {"job_id": line.job_id, "what": what, "when": friendly_time(line.created), "state": line.state,
-            "told": STATE_WORDS[line.state] + steps, "target": target_words(line.request.config) or "no target"}
+            "told": STATE_WORDS[line.state] + steps, "target": target_words(line.request.config) or "no target", "asked": asked(line.request),
+            "pair": seen.get("pair", ()), "marks": seen.get("marks", ())}
 
 
 def run_choices(lines: Sequence[HistoryLine]) -> list[tuple[str, str]]:

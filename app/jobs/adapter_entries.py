@@ -16,10 +16,10 @@ LONGEST_NAME, LARGEST_FILE = 60, 2 ** 30
 
 
 def checked_name(name: str) -> str:
-    """Raises JobError for a name that is empty or too long to be listed."""
+    """Raises JobError for a name of a run or checkpoint that is empty or too long to be listed."""
     name = " ".join(str(name or "").split())
     if not name or len(name) > LONGEST_NAME:
-        raise JobError(f"Type a name of 1 to {LONGEST_NAME} characters to keep this checkpoint under.")
+        raise JobError(f"Type a name of 1 to {LONGEST_NAME} characters to list this under.")
     return name
 
 

@@ -137,6 +137,15 @@ class JobRunner:
             folder = runs.RunFolder(view.folder)
             self.visitors.note(keep_checkpoint(self.runs_root, folder, view.request, view.step, name))
 
+    def rename(self, job_id: str, name: str) -> None:
+        """Lists a run under another name. Raises JobError for one that cannot be used."""
+        name = checked_name(name)
+        with self.changing(job_id) as view, self.changed:
+            job = self.live.get(job_id) or Job(job_id, view.request, view.created, runs.RunFolder(view.folder),
+                                               state=view.state, failure=view.failure)
+            job.request = replace(job.request, name=name)
+            save_state(job)
+
     def correct(self, job_id: str, corrections: Sequence[Correction]) -> None:
         """Puts these corrections of a comparison in the place of earlier ones. Raises JobError, CorrectionError."""
         with self.changing(job_id) as view:

@@ -6,12 +6,12 @@ import gradio as gr
 import numpy as np
 
 from app.engine import Engine
-from app.html.fragment import note
+from app.html.fragment import fragment, note
 from app.requests import settings
 from app.requests.settings import JOINT_CELLS
 from app.requests.settings_text import InputError, as_yaml
 from app.targets import joint_table
-from app.targets.sliders import CUSTOM, WHOLE, equal_percents
+from app.targets.sliders import CUSTOM, WHOLE, equal_percents, matching_preset
 from fairness_core.settings.attributes import TargetDistribution, load_attributes
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.prompts import prompt_for
@@ -21,10 +21,17 @@ DECIMALS = 4
 
 def page_values(config: FinetuneConfig, engine: Engine) -> dict[str, Any]:
     """Updates by name that show `config`. Raises InputError when this page cannot."""
+    shown = {"model": settings.usable_model(config.model, engine), "loaded": as_yaml(config)} | target_values(config.target())
+    return shown | preset_name(config, shown) | prompt_values(config) | settings.advanced_values(config)
+
+
+def preset_name(config: FinetuneConfig, shown: dict[str, Any]) -> dict[str, Any]:
+    """The preset that the target amounts to, if it is one; shown: its switches and sliders."""
+    preset = None if shown["joint:on"] or config.targets_by_prompt else matching_preset(settings.percents_of(shown))
+    if preset:
+        return {"target_preset": preset.label, "preset_note": fragment("preset_note", preset=preset, details="")}
     own = f" {len(config.targets_by_prompt)} prompts have a target of their own." if config.targets_by_prompt else ""
-    shown = {"target_preset": CUSTOM, "preset_note": note(f"The target of the loaded settings.{own}"),
-             "model": settings.usable_model(config.model, engine), "loaded": as_yaml(config)}
-    return shown | target_values(config.target()) | prompt_values(config) | settings.advanced_values(config)
+    return {"target_preset": CUSTOM, "preset_note": note(f"The target of the loaded settings.{own}")}
 
 
 def target_values(target: TargetDistribution) -> dict[str, Any]:

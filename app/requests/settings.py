@@ -21,6 +21,7 @@ MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 200, 256, 20_000
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # what programs make of broken text; no file can hold it
 SHOWN_TO = 2e-6  # the page shows percents with four decimals
 COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
+MOST_TYPED = 8  # prompts of a visitor's own that are compared even where fewer are asked for
 WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
 REAL_SETTINGS = ("learning_rate", "guidance_scale")
 TUNED = [("Text encoder (LoRA)", "text_encoder"), ("U-Net (LoRA)", "unet"), ("Both (LoRA)", "both"),
@@ -188,17 +189,36 @@ def adapter_request(values: dict[str, Any], preset: FinetuneConfig, name: str) -
 
 
 def compare_prompts(prompts: Sequence[str], trained: int, held_out: int) -> tuple[str, ...]:
-    """The first `trained` prompts and `held_out` concepts that were not trained on, groups in turn.
+    """Of the prompts trained on the typed ones, then concepts, `trained` in all; then `held_out` concepts that were not.
 
-    Raises InputError when that is nothing at all.
+    Typed ones are taken, up to MOST_TYPED of them, even where `trained` is fewer. Raises InputError for nothing at all.
     """
-    groups = [g.held_out for g in concept_groups().values()]
-    turns = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
-    unseen = [p for p in map(prompt_for, turns) if p not in prompts]
-    compared = (*prompts[:trained], *unseen[:held_out])
+    own = typed(prompts)
+    asked = [*own, *(p for p in prompts if p not in own)]
+    compared = (*asked[:max(trained, min(len(own), MOST_TYPED))], *unseen(prompts)[:held_out])
     if not compared:
         raise InputError("Nothing would be compared: choose at least one prompt to compare in Advanced.")
     return compared
+
+
+def typed(prompts: Sequence[str]) -> list[str]:
+    """Those in words of one's own: no concept of the page asks for them."""
+    listed = {prompt_for(concept) for group in concept_groups().values() for concept in group.all}
+    return [p for p in prompts if p not in listed]
+
+
+def unseen(prompts: Sequence[str]) -> list[str]:
+    """The held-out concepts as prompts, groups in turn, without those trained on."""
+    groups = [group.held_out for group in concept_groups().values()]
+    turns = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)]
+    return [p for p in map(prompt_for, turns) if p not in prompts]
+
+
+def left_out(shown: JobView) -> list[str]:
+    """What was finetuned on, or is held out, and is not among the pictures on show: the former first."""
+    compared = {c.prompt for c in shown.comparisons}
+    return [p for p in dict.fromkeys((*shown.request.config.prompts, *unseen(shown.request.config.prompts)))
+            if p not in compared]
 
 
 def again(shown: JobView | None, **changes: Any) -> JobRequest:

@@ -141,11 +141,6 @@ class AuditRoom:
         audit_id = view.job_id if view else latest
         return {"audit_id": audit_id} | self.desk.refresh(values | {"audit_id": audit_id}, self)
 
-    def opened(self, job_id: str) -> Updates:
-        """A page whose address names an audit opens on this tab."""
-        view = self.desk.view_of(self.desk.known(job_id))
-        return {"tabs": gr.update(selected="audit")} if view and view.request.kind == AUDIT else {}
-
     # ------------------------------------------------------------ what is seen
 
     def audit_of(self, view: JobView | None, values: Values) -> JobView | None:

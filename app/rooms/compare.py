@@ -5,48 +5,57 @@ from pathlib import Path
 import gradio as gr
 
 from app import words
-from app.html import measures, pictures, render
+from app.html import headlines, measures, pictures, render
 from app.html.fragment import fragment, note
 from app.jobs.files import JobView
 from app.page import Page, Piece, Values, title, unless_shown
 from app.rooms import compare_figures
+from app.rooms.compare_choices import CHOICES, CHOSEN_FOR, choice_pieces, with_choices
 from app.rooms.desk import Desk
 from app.rooms.downloads import download_piece
 from app.rooms.more import MorePart
 from app.rooms.pair import PairPart
+from app.rooms.share import SharePart
 from app.rooms.ways import WaysPart
 from fairness_core import runs
 from fairness_core.plots import distribution_plot, outcome_bars
 from fairness_core.report.record import verdicts
 from fairness_core.settings.attributes import load_attributes
 
-OWN_PIECES = ("empty", "compare", "origin", "verdict", "prompt", "pairs", "table", "adapter", "archive", "distribution",
-              "outcomes", "joint")
+OWN_PIECES = ("empty", "compare", "origin", "headlines", "verdict", "prompt", "pairs", "table", "adapter", "archive",
+              "distribution", "outcomes", "joint")
 SORTS = [("Name", "name"), ("Before", "before"), ("After", "after")]
 
 
 class CompareRoom:
     def __init__(self, desk: Desk):
         self.desk = desk
-        self.pair, self.more, self.ways = PairPart(desk, self), MorePart(desk), WaysPart(desk)
-        self.own_inputs = ("prompt", "bars", "plot_class", "sort", "joint_pair")
-        self.view_inputs = (*self.own_inputs, *self.pair.view_inputs)
-        self.shows = (*OWN_PIECES, *self.pair.shows, *self.more.shows, *self.ways.shows)
+        self.pair, self.more = PairPart(desk, self), MorePart(desk)
+        self.share, self.ways = SharePart(desk), WaysPart(desk)
+        self.own_inputs = ("prompt", *CHOICES, "sort")
+        self.view_inputs = (*self.own_inputs, CHOSEN_FOR, *self.pair.view_inputs)
+        self.shows = (*OWN_PIECES, *CHOICES, CHOSEN_FOR, *self.pair.shows, *self.more.shows, *self.share.shows,
+                      *self.ways.shows)
 
     def build(self, page: Page) -> None:
         title(3, "Compare")
         page["empty"] = gr.HTML(fragment("empty", text=words.EMPTY_COMPARE), elem_id="empty")
         with gr.Column(visible=False, elem_id="compare") as page["compare"]:
+            page[CHOSEN_FOR] = gr.Textbox("", visible=False)
             page["origin"] = gr.HTML("", elem_id="origin")
+            page["headlines"] = gr.HTML("", elem_id="headlines")
             page["verdict"] = gr.HTML("", elem_id="verdict")
-            self.more.build_button(page)
+            self.more.build_buttons(page)
             self.build_pictures(page)
             self.pair.build(page)
             self.more.build(page)
-            self.build_figures(page)
+            with gr.Accordion("All figures: prompt by prompt, all prompts together, and the table", open=False, elem_id="figures"):
+                self.build_figures(page)
             with gr.Row():
                 page["adapter"] = gr.DownloadButton("Download adapter (safetensors)", elem_id="download-adapter")
                 page["archive"] = gr.DownloadButton("Download everything (zip)", elem_id="download-archive")
+                self.share.build_button(page)
+            self.share.build(page)
 
     def build_pictures(self, page: Page) -> None:
         attributes = load_attributes().values()
@@ -85,6 +94,7 @@ class CompareRoom:
             self.desk.redraws(page, page[name].input, self)
         self.pair.wire(page)
         self.more.wire(page)
+        self.share.wire(page)
         self.ways.wire(page)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
@@ -93,7 +103,7 @@ class CompareRoom:
         if shown is None:
             return {"empty": Piece(True, lambda: gr.update(visible=True)),
                     "compare": Piece(False, lambda: gr.update(visible=False))}
-        comparisons = shown.comparisons
+        comparisons, values = shown.comparisons, with_choices(shown, values)
         which = compare_figures.identity(shown)
         chosen = next((c for c in comparisons if c.prompt == values["prompt"]), comparisons[0])
         bars = [b for b in load_attributes() if b in values["bars"]]
@@ -103,6 +113,7 @@ class CompareRoom:
             "empty": Piece(False, lambda: gr.update(visible=False)),
             "compare": Piece(True, lambda: gr.update(visible=True)),
             "origin": Piece(origin, lambda: origin),
+            "headlines": Piece(which, lambda: headlines.headlines(comparisons, shown.request.config)),
             "verdict": Piece(which, lambda: measures.verdicts(verdicts(comparisons, shown.request.config))),
             "prompt": Piece((which, chosen.prompt), lambda: gr.update(
                 choices=render.prompt_choices(comparisons), **unless_shown(chosen.prompt, values["prompt"]))),
@@ -110,8 +121,8 @@ class CompareRoom:
             "table": Piece(which, lambda: measures.table(comparisons, shown.request.config)),
             "adapter": download_piece(adapter),
             "archive": download_piece(self.archive_of(shown)),
-            **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values), **self.more.pieces(shown),
-            **self.ways.pieces(shown),
+            **choice_pieces(values), **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values),
+            **self.more.pieces(shown), **self.share.pieces(which, chosen.prompt), **self.ways.pieces(shown),
         }
 
     def figures(self, shown: JobView, values: Values) -> dict[str, Piece]:

@@ -30,7 +30,7 @@ class LabRoom:
 
     def build(self, page: Page) -> None:
         concepts = [*load_concepts().train, *load_concepts().held_out]
-        with gr.Tab("Gradient lab") as self.tab:
+        with gr.Tab("Gradient lab", id="lab") as self.tab:
             gr.Markdown(words.LAB)
             page["lab_id"] = gr.Textbox("", visible=False)
             with gr.Row(equal_height=False):

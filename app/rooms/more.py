@@ -1,12 +1,13 @@
 """Asking the comparison for more: more images, prompts outside the training, another strength of the adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import gradio as gr
 
 from app import words
 from app.html import measures
+from app.html.headlines import compared
 from app.jobs.files import JobError, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
@@ -20,13 +21,16 @@ MOST_AT_ONCE = 64
 
 
 class MorePart:
-    shows = ("dial", "more_images")
+    shows = ("dial", "more_images", "compared", "rest")
 
     def __init__(self, desk: Desk):
         self.desk = desk
 
-    def build_button(self, page: Page) -> None:
-        page["more_images"] = gr.Button("More images", size="md", elem_id="more-images")
+    def build_buttons(self, page: Page) -> None:
+        page["compared"] = gr.HTML("", elem_id="compared")
+        with gr.Row():
+            page["rest"] = gr.Button("Paint what was left out", size="md", elem_id="rest", visible=False)
+            page["more_images"] = gr.Button("More images", size="md", elem_id="more-images")
 
     def build(self, page: Page) -> None:
         with gr.Accordion("Other prompts, other strength", open=False, elem_id="more"):
@@ -47,6 +51,7 @@ class MorePart:
     def wire(self, page: Page) -> None:
         page.asks(page["rerender"].click, self.rerender, ("strength",))
         page.asks(page["more_images"].click, self.more_images)
+        page.asks(page["rest"].click, self.paint_rest)
         page.asks(page["add_prompts"].click, self.add_prompts, ("other_prompts",))
         page.on(page["all_concepts"].click, lambda values: {
             "other_prompts": [*load_concepts().held_out, *load_concepts().train]}, (), ("other_prompts",))
@@ -56,7 +61,12 @@ class MorePart:
         images, wanted = shown.request.images, self.wanted(shown)
         adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter
         label = f"Paint {wanted} more images per prompt (no. {images} to {images + wanted - 1})"
+        rest = self.rest(shown)
+        told = "" if shown.recorded else compared(shown.comparisons, shown.request.config, settings.left_out(shown))
         return {"dial": Piece(adapter is not None, lambda: gr.update(visible=adapter is not None)),
+                "compared": Piece(told, lambda: told),
+                "rest": Piece(len(rest), lambda: gr.update(
+                    visible=bool(rest), value=f"Paint {len(rest)} of the prompts left out, too")),
                 "more_images": Piece((wanted, images), lambda: gr.update(visible=wanted > 0, value=label))}
 
     def wanted(self, shown: JobView) -> int:
@@ -66,6 +76,13 @@ class MorePart:
         told = measures.images_wanted(verdicts(shown.comparisons, shown.request.config))
         return min(told, MOST_AT_ONCE, settings.MOST_IMAGES - shown.request.images)
 
+    def rest(self, shown: JobView) -> list[str]:
+        """What a button adds to the comparison: of what was left out what was finetuned on, else held-out ones; none while
+        some are being painted, or of a recorded run, which nobody here asked for."""
+        left_out, finetuned_on = settings.left_out(shown), shown.request.config.prompts
+        room = settings.MOST_PROMPTS - len(shown.comparisons)
+        return [] if shown.is_active or shown.recorded else ([p for p in left_out if p in finetuned_on] or left_out)[:room]
+
     def rerender(self, values: Values) -> Updates:
         """The pictures on show again, with another strength of the adapter."""
         return self.asking(values, lambda shown: settings.again(shown, extends="", strength=float(values["strength"])))
@@ -74,12 +91,12 @@ class MorePart:
         return self.asking(values, lambda shown: settings.again(
             shown, images=shown.request.images + self.wanted(shown), extends=shown.job_id))
 
+    def paint_rest(self, values: Values) -> Updates:
+        return self.asking(values, lambda shown: with_prompts(shown, self.rest(shown)))
+
     def add_prompts(self, values: Values) -> Updates:
-        def request(shown: JobView) -> JobRequest:
-            added = settings.checked_prompts([settings.as_prompt(p) for p in values["other_prompts"] or ()])
-            asked = settings.again(shown, extends=shown.job_id)
-            return replace(asked, compare_prompts=tuple(dict.fromkeys((*asked.compare_prompts, *added))))
-        return self.asking(values, request)
+        return self.asking(values, lambda shown: with_prompts(
+            shown, settings.checked_prompts([settings.as_prompt(p) for p in values["other_prompts"] or ()])))
 
     def in_context(self, values: Values) -> Updates:
         """Prompts in context that the run on show was not finetuned on, in the languages that its model reads."""
@@ -97,3 +114,9 @@ class MorePart:
                 raise JobError("There is nothing to add to yet: finetune first.")
             return self.desk.runner.submit(request(shown))
         return self.desk.submitting(values, ask)
+
+
+def with_prompts(shown: JobView, added: Sequence[str]) -> JobRequest:
+    """The comparison on show with more prompts behind those that it has."""
+    asked = settings.again(shown, extends=shown.job_id)
+    return replace(asked, compare_prompts=tuple(dict.fromkeys((*asked.compare_prompts, *added))))

@@ -31,7 +31,7 @@ class MustNotMoveRoom:
         self.desk = desk
 
     def build(self, page: Page) -> None:
-        with gr.Tab("Must not move") as self.tab:
+        with gr.Tab("Must not move", id="must-not-move") as self.tab:
             gr.Markdown(words.MUST_NOT_MOVE)
             page["check_id"] = gr.Textbox("", visible=False)
             page["check"] = gr.Button("Paint the panel before and after", variant="primary", elem_id="check")
@@ -58,16 +58,16 @@ class MustNotMoveRoom:
         return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def find(self, values: Values) -> Updates:
-        """The latest panel of the run on show, when the tab is opened."""
-        shown = self.desk.shown(self.desk.view_of(values["job_id"]))
-        lines = (line for line in self.desk.runner.history() if line.request.kind == CHECK)
-        check_id = next((line.job_id for line in lines if shown and line.request.source == shown.source),
-                        values["check_id"])
+        """When the tab is opened: the panel that was opened by its id, else the latest of the run on show."""
+        shown, opened = self.desk.shown(self.desk.view_of(values["job_id"])), self.desk.known(values["check_id"])
+        lines = [line for line in self.desk.runner.history() if line.request.kind == CHECK]
+        own = [line.job_id for line in lines if shown and line.request.source == shown.source]
+        check_id = opened if opened in own or not own else own[0]
         return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         shown, panel = self.desk.shown(view), self.desk.view_of(values["check_id"])
-        if panel and shown and panel.request.source != shown.source:
+        if panel and shown and panel.request.source != shown.source and self.desk.known(panel.request.source):
             panel = None  # the page has turned to another run
         comparisons = panel.comparisons if panel else ()
         chosen = next((c for c in comparisons if c.prompt == values["check_prompt"]), comparisons[0] if comparisons else None)
@@ -103,8 +103,15 @@ def moved_table(results: Sequence[Moved]) -> str:
     if not results:
         return fragment("empty", text=words.EMPTY_MOVED)
     return fragment("moved", columns=COLUMNS, results=[moved_line(result) for result in results],
-                    moved=[quoted(r.prompt) for r in results if r.status == "moved"],
-                    untold=sum(r.status == "cannot tell" for r in results))
+                    moved=[quoted(r.prompt) for r in results if r.status == "moved"], counted=counted(results))
+
+
+def counted(results: Sequence[Moved]) -> list[str]:
+    """How many prompts have each of the three answers, none of which may be left out; what else there is, if any."""
+    counts = {name: sum(r.status == name for r in results) for name in MARKS}
+    told = [f"{counts['moved']} moved", f"{counts['kept'] + counts['improved']} kept what they say",
+            f"{counts['cannot tell']} cannot be told from so few pictures"]
+    return told + ([f"{counts['absent']} were not painted as they say before either"] if counts["absent"] else [])
 
 
 def moved_line(result: Moved) -> dict:

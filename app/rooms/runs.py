@@ -8,19 +8,24 @@ import gradio as gr
 from app import words
 from app.html import pictures, render, run_record
 from app.html.fragment import fragment, note
-from app.jobs.files import ADAPTER, AUDIT, Failure, JobRequest, JobView
+from app.html.glance import glance
+from app.jobs.files import ADAPTER, Failure, JobRequest, JobView
+from app.jobs.glances import Glances
+from app.jobs.lab import LAB
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
 from app.rooms.downloads import download
 from app.rooms.hub import HubPart
+from app.rooms.must_not_move import CHECK
+from app.rooms.opening import BESIDES, OPENED, has_target, place_of, settings_of
 from app.rooms.target import TARGET_INPUTS
 from fairness_core import runs
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
-RECORD = ("run_sure", "run_record", "run_about", "run_again", "run_adapter", "run_archive", "run_losses", "run_distances",
-          "run_film", "run_compare", *HubPart.shows, "runs_banner")
+RECORD = ("run_name", "run_use", "run_sure", "run_record", "run_about", "run_again", "run_adapter", "run_archive",
+          "run_losses", "run_distances", "run_film", "run_compare", *HubPart.shows, "runs_banner")
 LIST = ("runs", "no_runs", "run", *RECORD)
 
 
@@ -30,6 +35,7 @@ class RunsRoom:
     def __init__(self, desk: Desk):
         self.desk = desk
         self.hub = HubPart(desk)
+        self.glances = Glances(desk.runner.runs_root, glance)
 
     def build(self, page: Page) -> None:
         """In its own tab, which is the room's `tab`."""
@@ -50,8 +56,13 @@ class RunsRoom:
 
     def record(self, page: Page) -> None:
         page["run_about"] = gr.HTML("", elem_id="run-about")
+        with gr.Row(equal_height=False):
+            page["run_name"] = gr.Textbox(label="Name", max_lines=1, placeholder="judges to parity", scale=3, min_width=200,
+                                          elem_id="run-name")
+            page["run_rename"] = gr.Button("Rename", elem_id="run-rename", elem_classes="low", min_width=110)
         with gr.Row():
-            page["run_open"] = gr.Button("Open this run", elem_id="run-open", min_width=150)
+            page["run_open"] = gr.Button("Open it", elem_id="run-open", min_width=150)
+            page["run_use"] = gr.Button("Use these settings", elem_id="run-use", min_width=150)
             page["run_compare"] = gr.Button("Compare this adapter", elem_id="run-compare", min_width=150)
         with gr.Row():
             page["run_adapter"] = gr.DownloadButton("Adapter (safetensors)", elem_id="run-adapter", min_width=150)
@@ -72,7 +83,10 @@ class RunsRoom:
     def wire(self, page: Page) -> None:
         page.on(self.tab.select, self.list_runs, ("run", "job_id"), LIST)
         page.on(page["run"].input, self.run_chosen, ("run",), RECORD, trigger_mode="always_last")
-        page.asks(page["run_open"].click, self.open_run, ("run",), ("tabs", "audit_id"))
+        page.asks(page["run_open"].click, self.open_run, ("run",), BESIDES)
+        page.on(page["run_use"].click, self.use_settings, ("run",), (*OPENED, "runs_banner"))
+        for trigger in (page["run_rename"].click, page["run_name"].submit):
+            page.on(trigger, self.rename, ("run", "run_name", "job_id"), LIST)
         page.asks(page["run_compare"].click, self.compare, ("run",), ("tabs", "runs_banner"))
         page.asks(page["bring"].upload, self.bring, ("bring", *TARGET_INPUTS, "length"), ("tabs", "runs_banner"))
         page.on(page["run_delete"].click, lambda _: {"run_sure": gr.update(visible=True)}, (), ("run_sure",))
@@ -91,7 +105,7 @@ class RunsRoom:
         lines = self.desk.runner.history()
         known = [line.job_id for line in lines]
         run = next((i for i in (values["run"], values["job_id"], *known) if i in known), None)
-        return {"runs": render.history(lines), "no_runs": gr.update(visible=not lines), "runs_banner": "",
+        return {"runs": render.history(lines, self.glances.of(lines)), "no_runs": gr.update(visible=not lines), "runs_banner": "",
                 "run": gr.update(choices=render.run_choices(lines), value=run, visible=bool(lines)),
                 } | self.run_chosen({"run": run})
 
@@ -108,6 +122,8 @@ class RunsRoom:
         archive = runs.RunFolder(view.folder).archive
         return {
             "run_about": run_record.about(view),
+            "run_name": view.request.name,
+            "run_use": gr.update(visible=has_target(view.request.config) and view.request.kind not in (CHECK, LAB)),
             "run_again": gr.update(value=(command := run_record.again(view)), visible=bool(command)),
             "run_adapter": download(view.adapter),
             "run_archive": download(archive if archive.exists() else None),
@@ -118,12 +134,14 @@ class RunsRoom:
         } | self.hub.shown(view)
 
     def open_run(self, values: Values) -> Updates:
-        """Where it is looked at: an audit in its own room."""
-        run = self.desk.view_of(self.desk.known(values["run"]))
-        audit = values["run"] if run and run.request.kind == AUDIT else ""
-        opened = {"audit_id": audit, "tabs": gr.update(selected="audit")} if audit else BALANCE
-        shown = values | {"job_id": values["run"], "seen": {}} | ({"audit_id": audit} if audit else {})
-        return self.desk.refresh(shown) | {"job_id": values["run"]} | opened
+        """In the tab it belongs to, with the settings by which Start would repeat it."""
+        place = place_of(self.desk, values["run"])
+        return self.desk.refresh(values | place | {"seen": {}}) | place | settings_of(
+            self.desk, self.desk.view_of(self.desk.known(place["job_id"])))
+
+    def use_settings(self, values: Values) -> Updates:
+        """The settings alone: the job on the Balance page stays."""
+        return settings_of(self.desk, self.desk.view_of(values["run"])) | BALANCE
 
     # ------------------------------------------------------------ doing
 
@@ -150,7 +168,14 @@ class RunsRoom:
             job_id = ask()
         except (UserError, OSError) as error:
             return refused(words_for(error))
-        return self.open_run(values | {"run": job_id})
+        return self.desk.refresh(values | {"job_id": job_id, "seen": {}}) | {"job_id": job_id} | BALANCE
+
+    def rename(self, values: Values) -> Updates:
+        try:
+            self.desk.runner.rename(values["run"], values["run_name"])
+        except (UserError, OSError) as error:
+            return refused(words_for(error))
+        return self.list_runs(values)
 
     def delete(self, values: Values) -> Updates:
         try:

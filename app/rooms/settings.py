@@ -13,13 +13,13 @@ from app.requests import settings
 from app.requests.page_values import page_values
 from app.requests.settings_text import LONGEST_TEXT, InputError, as_token, as_yaml, from_token, parsed
 from app.rooms.desk import Desk
-from app.rooms.finetune import SETTINGS_INPUTS, TRAINED
+from app.rooms.finetune import COMPARED, SETTINGS_INPUTS, TRAINED
 from app.rooms.target import TARGET_SHOWN
 from fairness_core.errors import UserError
 from fairness_core.settings.config import FinetuneConfig
 
-LOADED = (*TARGET_SHOWN, *TRAINED, "model", "free_text", "concepts", "loaded", "length", "filled_for", "experiment", "estimate",
-          "loaded_note", "banner")
+LOADED = (*TARGET_SHOWN, *TRAINED, *COMPARED, "model", "free_text", "concepts", "loaded", "length", "filled_for",
+          "experiment", "estimate", "loaded_note", "banner")
 
 
 class SettingsRoom:

@@ -8,7 +8,7 @@ import gradio as gr
 
 from app import words
 from app.html import render, text_table
-from app.html.fragment import fragment, note
+from app.html.fragment import note
 from app.jobs import side_by_side as sides
 from app.jobs.files import Failure, JobError, JobView
 from app.page import QUIET, Page, Piece, Updates, Values

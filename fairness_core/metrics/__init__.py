@@ -2,10 +2,9 @@
 
 from fairness_core.metrics.measures import (bias, bootstrap_interval, distance_to_target, joint_labels, sampling_floor,
                                             selection_rate, wilson_interval)
-from fairness_core.metrics.summaries import (AttributeSummary, MeanOverPrompts, PromptSummary, resampled_images,
-                                             summarise)
+from fairness_core.metrics.summaries import AttributeSummary, MeanOverPrompts, PromptSummary, summarise
 from fairness_core.metrics.verdicts import Verdict, verdict
 
 __all__ = ["AttributeSummary", "MeanOverPrompts", "PromptSummary", "Verdict", "bias", "bootstrap_interval",
-           "distance_to_target", "joint_labels", "resampled_images", "sampling_floor", "selection_rate", "summarise",
-           "verdict", "wilson_interval"]
+           "distance_to_target", "joint_labels", "sampling_floor", "selection_rate", "summarise", "verdict",
+           "wilson_interval"]

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from fairness_core.errors import UserError
-from fairness_core.metrics import (MeanOverPrompts, PromptSummary, Verdict, resampled_images, sampling_floor, summarise,
-                                   verdict)
+from fairness_core.metrics import MeanOverPrompts, PromptSummary, Verdict, sampling_floor, summarise, verdict
 from fairness_core.metrics.verdicts import more_images
 from fairness_core.results import ImageSet
 from fairness_core.settings.attributes import Attribute, TargetDistribution
@@ -31,9 +30,9 @@ class AuditError(UserError):
 class PromptAudit:
     """One prompt and attribute. Frequencies and their Wilson intervals (low, high) are in the order of the classes.
 
-    status: "pass", "fail" or "cannot tell". distance in [0, 1] with a bootstrap interval, None without a face;
-    floor: what a perfect model scores with as many faces. images_needed: how many more would tell (the sentence says
-    where even so many may not), else 0.
+    status: "pass", "fail" or "cannot tell". distance in [0, 1] with the interval that decides the status (see
+    `verdicts.distance_interval`), None without a face; floor: what a perfect model scores with as many faces.
+    images_needed: how many more would tell (the sentence says where even so many may not), else 0.
     """
 
     prompt: str
@@ -55,7 +54,7 @@ class PromptAudit:
 class AttributeAudit:
     """An attribute, or the joint classes of several ("gender x race"), over all prompts.
 
-    status judges the mean distance; images_needed is a prompt. passed, failed, untold: how many prompts.
+    status judges the mean distance by its interval; images_needed is a prompt. passed, failed, untold: how many prompts.
     """
 
     attribute: str
@@ -136,7 +135,7 @@ def audit_attributes(image_sets: Sequence[ImageSet], attributes: Sequence[Attrib
     return AttributeAudit(
         " x ".join(names), status=STATUS[told.status],
         sentence=sentence(told, mean.mean, tolerance, needed, " a prompt"),
-        distance=mean.mean, distance_low=mean.low, distance_high=mean.high, floor=mean.floor, images_needed=needed, **counted)
+        distance=mean.mean, distance_low=told.low, distance_high=told.high, floor=mean.floor, images_needed=needed, **counted)
 
 
 def audit_prompt(images: ImageSet, names: tuple[str, ...], ratios: np.ndarray, tolerance: float,
@@ -148,10 +147,9 @@ def audit_prompt(images: ImageSet, names: tuple[str, ...], ratios: np.ndarray, t
     one: PromptSummary = summarise([images], names, ratios).prompts[0]
     told = verdict(one.counts, ratios, tolerance, confidence)
     needed = scaled(told.images_needed, total, one.faces)
-    low, high = resampled_images(one, "distance", np.ravel(ratios), confidence)
     return PromptAudit(
         images.prompt, STATUS[told.status], sentence(told, one.distance, tolerance, needed), total, one.faces,
-        plain(one.frequencies), plain(one.low), plain(one.high), one.distance, low, high,
+        plain(one.frequencies), plain(one.low), plain(one.high), one.distance, told.low, told.high,
         sampling_floor(ratios, one.faces), needed)
 
 

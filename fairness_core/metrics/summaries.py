@@ -8,6 +8,7 @@ import numpy as np
 from fairness_core.errors import UserError
 from fairness_core.metrics.measures import (RESAMPLES, bias, bootstrap_interval, distance_to_target, joint_labels,
                                             sampling_floor, selection_rate, wilson_interval)
+from fairness_core.metrics.verdicts import distance_interval
 from fairness_core.results import ImageSet
 
 
@@ -37,7 +38,10 @@ class PromptSummary:
 
 @dataclass(frozen=True)
 class MeanOverPrompts:
-    """Mean and standard deviation over prompts, a bootstrap interval of the mean, and a perfect model's mean."""
+    """Mean and standard deviation over prompts, a 95 % interval of the mean, and a perfect model's mean.
+
+    low, high: of a distance `distance_interval`, which decides the verdict too; of a bias the bootstrap over prompts.
+    """
 
     mean: float
     std: float
@@ -83,7 +87,7 @@ def summarise(image_sets: Sequence[ImageSet], attribute: str | tuple[str, ...],
                         "Check the prompts or the strength.")
     return AttributeSummary(
         " x ".join(names), prompts, tuple(s.prompt for s in image_sets if not s.found.any()),
-        mean_over_prompts(prompts, "bias"), None if target is None else mean_over_prompts(prompts, "distance"))
+        mean_bias(prompts), None if target is None else mean_distance(prompts))
 
 
 def summarise_prompt(images: ImageSet, names: tuple[str, ...], target: np.ndarray | None) -> PromptSummary:
@@ -98,21 +102,29 @@ def summarise_prompt(images: ImageSet, names: tuple[str, ...], target: np.ndarra
         None if target is None else distance_to_target(frequencies, target), reference)
 
 
-def mean_over_prompts(prompts: Sequence[PromptSummary], measure: str) -> MeanOverPrompts:
-    """measure: "bias" or "distance". One prompt alone has no spread over prompts: its images are resampled."""
-    values = np.array([getattr(p, measure) for p in prompts])
-    if len(values) > 1:
-        low, high = bootstrap_interval(values)
-    else:
-        low, high = resampled_images(prompts[0], measure, prompts[0].reference)
+def mean_bias(prompts: Sequence[PromptSummary]) -> MeanOverPrompts:
+    """With the bootstrap interval over prompts. One prompt alone has no spread over prompts: its images are resampled."""
+    values = np.array([p.bias for p in prompts])
+    low, high = bootstrap_interval(values) if len(values) > 1 else resampled_bias(prompts[0])
+    return over_prompts(prompts, values, "bias", low, high)
+
+
+def mean_distance(prompts: Sequence[PromptSummary]) -> MeanOverPrompts:
+    """With the interval by which a verdict is reached: one figure has one interval, wherever it is told."""
+    counts, references = np.stack([p.counts for p in prompts]), np.stack([p.reference for p in prompts])
+    found = distance_interval(counts, references)
+    return over_prompts(prompts, np.array([p.distance for p in prompts]), "distance", found.low, found.high)
+
+
+def over_prompts(prompts: Sequence[PromptSummary], values: np.ndarray, measure: str, low: float,
+                 high: float) -> MeanOverPrompts:
+    """values: the measure of every prompt, [prompts]."""
     floor = np.mean([sampling_floor(p.reference, p.faces, measure) for p in prompts])
     return MeanOverPrompts(float(values.mean()), float(values.std()), low, high, float(floor))
 
 
-def resampled_images(prompt: PromptSummary, measure: str, reference: np.ndarray,
-                     confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Percentile interval of one prompt's bias or distance, its images drawn again with replacement."""
+def resampled_bias(prompt: PromptSummary, confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Percentile interval of one prompt's bias, its images drawn again with replacement."""
     drawn = np.random.default_rng(seed).multinomial(prompt.faces, prompt.frequencies, RESAMPLES) / prompt.faces
-    values = [bias(f) if measure == "bias" else distance_to_target(f, reference) for f in drawn]
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile([bias(f) for f in drawn], [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fairness_core.critics.faces import Faces, crop_for
 from fairness_core.pictures.judge_entries import BUILT_IN_PICTURES
-from fairness_core.pictures.judged import (ALL, ALL_TOGETHER, AUTO, FACES, FOLDERS, LARGEST, LISTED, NO_PROMPT,
+from fairness_core.pictures.judged import (ALL_TOGETHER, AUTO, FACES, FOLDERS, LARGEST, LISTED, NO_PROMPT,
                                            PROMPTS_FROM, TOGETHER, WRITTEN, Judged, JudgedPrompt, Progress)
 from fairness_core.pictures.judges import Judge
 from fairness_core.pictures.limits import LIMITS, PictureLimits, PicturesError, Skipped, Unusable

@@ -50,10 +50,11 @@ def model_card(config: FinetuneConfig, table: Sequence[dict], about: About) -> s
 
 
 def eval_results(table: Sequence[dict]) -> list[EvalResult]:
-    """What the hub lists beside a model: bias and distance of every controlled attribute, over all prompts."""
+    """What the hub lists beside a model: distance of every controlled attribute over all prompts, and bias at parity."""
     rows = [row for row in table if row["controlled"] and row["group"] == "all"]
     return [EvalResult(
         task_type="text-to-image", dataset_type="generated-images",
         dataset_name=f"{row['images']} generated images of {row['prompts']} prompts", metric_type=kind,
         metric_name=f"{label}, perceived {row['attribute']}", metric_value=round(row[column], 4))
-        for row in rows for column, (kind, label) in RESULTS.items() if row[column] is not None]
+        for row in rows for column, (kind, label) in RESULTS.items()
+        if row[column] is not None and (kind != "bias" or row["at_parity"])]

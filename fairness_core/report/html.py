@@ -86,8 +86,8 @@ def sweep_figures(sweep: Mapping[float, Sequence[PromptComparison]], config: Fin
     if len(sweep) < 2:
         return []
     rows = [row for row in sweep_table(sweep, config.target(), config.own_targets()) if row["group"] == "all"]
-    attributes = dict.fromkeys(row["attribute"] for row in rows if row["controlled"])
-    return [plots.guidance_bias(rows, name) for name in attributes] + [plots.guidance_similarities(rows)]
+    controlled = {row["attribute"]: "bias" if row["at_parity"] else "distance" for row in rows if row["controlled"]}
+    return [plots.guidance_bias(rows, *one) for one in controlled.items()] + [plots.guidance_similarities(rows)]
 
 
 def html_figures(figures: Sequence[go.Figure]) -> list[Markup]:

@@ -20,11 +20,13 @@ COLUMNS = (
     "clip_text_before", "clip_text_after", "clip_image", "dino",
     "faces_baseline", "bias_baseline", "bias_baseline_low", "bias_baseline_high",
     "distance_baseline", "distance_baseline_low", "distance_baseline_high",
-    "clip_text_baseline", "clip_image_baseline", "dino_baseline")
+    "clip_text_baseline", "clip_image_baseline", "dino_baseline", "at_parity")
 READING = (
     "The classes are what a classifier perceives in a face. They say nothing about how anyone identifies, and the "
-    "classifier errs. Bias is the mean difference between the frequencies of two classes, distance is half the L1 "
-    "distance to the target; both are means over prompts with a 95 % bootstrap interval in brackets. The floor is what "
+    "classifier errs. Distance is half the L1 distance to the target, bias the mean difference between the frequencies of "
+    "two classes; bias is told where the target is equal shares, for elsewhere it may grow while the target comes nearer. "
+    "Both are means over prompts with a 95 % interval in brackets: of a distance the one that decides the verdict, of a "
+    "bias the bootstrap over prompts. The floor is what "
     "a model that meets the target exactly scores on average with as many images: a figure near it cannot be told from "
     "a perfect one. Images without a face are left out of bias and distance.")
 
@@ -36,7 +38,8 @@ def metrics_table(comparisons: Sequence[PromptComparison], target: TargetDistrib
     Attributes: the controlled ones, their joint classes when there are several, then those that were perceived but
     not controlled (against parity, without distance). Groups: all prompts, and trained on / not trained on / in context
     (not trained on, a role said in words) where there are several. What cannot be measured (no face in the group) is
-    None. No comparisons: no rows.
+    None. No comparisons: no rows. at_parity: whether the shares are measured against equal ones, all of them; bias tells
+    of nothing else.
     own_targets: of the prompts that do not follow `target`, by prompt (FinetuneConfig.own_targets).
     """
     targets = {c.prompt: (own_targets or {}).get(c.prompt, target) for c in comparisons}
@@ -70,7 +73,8 @@ def table_row(group: str, comparisons: list[PromptComparison], names: str | tupl
               ratios: Mapping[str, np.ndarray] | None) -> dict:
     row = dict.fromkeys(COLUMNS) | {
         "attribute": names if isinstance(names, str) else " x ".join(names), "controlled": ratios is not None,
-        "group": group, "prompts": len(comparisons), "images": sum(len(c.original.found) for c in comparisons)}
+        "group": group, "prompts": len(comparisons), "images": sum(len(c.original.found) for c in comparisons),
+        "at_parity": ratios is None or all(is_parity(ratios[c.prompt]) for c in comparisons)}
     for when, sets in image_sets(comparisons).items():  # "after" is the last: the floors are its
         row[f"faces_{when}"] = sum(int(s.found.sum()) for s in sets)
         if row[f"faces_{when}"]:
@@ -93,6 +97,11 @@ def image_sets(comparisons: Sequence[PromptComparison]) -> dict[str, list[ImageS
     """The images before, by words in the prompt where these were painted, and after."""
     words = {"baseline": [c.baseline.images for c in comparisons]} if has_baseline(comparisons) else {}
     return {"before": [c.original for c in comparisons]} | words | {"after": [c.tuned for c in comparisons]}
+
+
+def is_parity(ratios: np.ndarray) -> bool:
+    """Whether every class is to be as frequent as any other; ratios: of any shape, summing to 1."""
+    return bool(np.allclose(ratios, 1 / np.size(ratios), atol=1e-3))
 
 
 def measures(summary: AttributeSummary, when: str) -> dict:
@@ -121,13 +130,15 @@ def to_csv(table: Sequence[dict]) -> str:
 
 
 def printed(table: Sequence[dict]) -> tuple[list[str], list[list[str]]]:
-    """The table for people: header and rows of text, every figure with its interval and floor."""
+    """The table for people: header and rows of text, every figure with its interval and floor, and no bias where the
+    target is not parity."""
     header = ["Perceived", "Prompts", "Faces / images", "Bias before", "Bias after", "Bias floor", "Distance before",
               "Distance after", "Distance floor", "CLIP-T before", "CLIP-T after", "CLIP-I", "DINO"]
     return header, [[
         row["attribute"] + ("" if row["controlled"] else " (not controlled)"), f"{row['group']} ({row['prompts']})",
         f"{row['faces_before']} → {row['faces_after']} / {row['images']}",
-        with_interval(row, "bias_before"), with_interval(row, "bias_after"), figure_text(row["bias_floor"]),
+        *((with_interval(row, "bias_before"), with_interval(row, "bias_after"), figure_text(row["bias_floor"]))
+          if row["at_parity"] else ("–",) * 3),
         with_interval(row, "distance_before"), with_interval(row, "distance_after"), figure_text(row["distance_floor"]),
         *(figure_text(row[key]) for key in ("clip_text_before", "clip_text_after", "clip_image", "dino")),
     ] for row in table]

@@ -7,7 +7,7 @@ import numpy as np
 
 from fairness_core.metrics import bootstrap_interval, summarise
 from fairness_core.report import markdown_table, to_csv
-from fairness_core.report.table import mean_similarity
+from fairness_core.report.table import is_parity, mean_similarity
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.runs import RunError, RunFolder, load_comparisons, read_config
 from fairness_core.settings.attributes import TargetDistribution, load_attributes
@@ -32,7 +32,7 @@ class Evaluation:
         for attribute in self.target.attributes:
             shares = [f"{100 * ratio:.3g} % {name}" for name, ratio in
                       zip(attribute.class_names, self.target.marginal(attribute.name), strict=True)]
-            words.append(attribute.name + ("" if is_parity(self.target, attribute.name) else f" ({', '.join(shares)})"))
+            words.append(attribute.name + ("" if is_parity(self.target.marginal(attribute.name)) else f" ({', '.join(shares)})"))
         return " x ".join(words)
 
 
@@ -93,7 +93,7 @@ def frequency_table(evaluations: Sequence[Evaluation]) -> list[dict]:
     rows = []
     for one in evaluations:
         for attribute in one.target.attributes:
-            if is_parity(one.target, attribute.name):
+            if is_parity(one.target.marginal(attribute.name)):
                 continue
             for i, ratio in enumerate(one.target.marginal(attribute.name)):
                 rows.append({"tuned for": one.label, "class": f"{attribute.name}: {attribute.class_names[i]}",
@@ -123,16 +123,11 @@ def concept_group(prompt: str) -> str:
     return next((name for name, group in load_concepts().groups.items() if concept in group.all), OTHER)
 
 
-def is_parity(target: TargetDistribution, name: str) -> bool:
-    marginal = target.marginal(name)
-    return bool(np.allclose(marginal, 1 / len(marginal), atol=1e-3))
-
-
 def balanced_attributes(evaluations: Iterable[Evaluation]) -> list[str | tuple[str, ...]]:
     """The attributes that some run holds at parity, which bias is measured against; then their joint classes."""
     evaluations = list(evaluations)
     names = [name for name in load_attributes()
-             if any(name in e.target.names and is_parity(e.target, name) for e in evaluations)]
+             if any(name in e.target.names and is_parity(e.target.marginal(name)) for e in evaluations)]
     return [*names, tuple(names)] if len(names) > 1 else list(names)
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers.browser import SOON, holds, settled, visit
+from helpers.browser import SOON, holds, settled, unfold, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import Page, expect
 
@@ -38,6 +38,7 @@ def themed(browser, served, theme: str, size: tuple[int, int]) -> Page:
     page = visit(browser, f"{served.url}/?__theme={theme}", *size)
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    unfold(page, "All figures", "#distribution")
     expect(page.locator("#distribution .js-plotly-plot")).to_be_visible(timeout=LONG)
     return page
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.browser import SOON, slider, visit
+from helpers.browser import SOON, slider, unfold, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import Page, expect
 
@@ -134,5 +134,6 @@ def test_labour_statistics_are_told_figure_by_figure(browser, serve):
     expect(page.get_by_text("chef: 23 % women (Chefs and head cooks, 2023; approximate)")).to_be_visible()
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    unfold(page, "All figures", "#distribution")
     expect(page.locator("#distribution .legendtext").filter(has_text="target")).to_be_visible(timeout=SOON)
     page.close()

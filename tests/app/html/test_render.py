@@ -180,7 +180,7 @@ def test_what_start_asks_for():
     asked = settings.finetune_request(page_values(free_text=" my  prompt \n\n"), fake_presets()[0].config)
     assert len(asked.config.prompts) == 4 and asked.config.prompts[-1] == "my prompt"
     assert asked.config.marginals == {"gender": {"female": .5, "male": .5}}
-    assert len(asked.compare_prompts) == 5 and asked.compare_prompts[:2] == asked.config.prompts[:2]
+    assert len(asked.compare_prompts) == 5 and asked.compare_prompts[:2] == ("my prompt", asked.config.prompts[0])
     assert not set(asked.compare_prompts[2:]) & set(asked.config.prompts)
     assert "cyclist" in asked.compare_prompts[3]  # groups take turns
 

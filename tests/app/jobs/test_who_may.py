@@ -29,6 +29,7 @@ CHANGES: dict[str, Callable[[JobRunner, JobView], object]] = {  # a run: for who
     "keep": lambda runner, run: runner.keep(run.job_id, "kept"),
     "correct": lambda runner, run: runner.correct(run.job_id, [correction(run.comparisons[0].prompt, "tuned", 0, NO_FACE)]),
     "publish": lambda runner, run: runner.publish(run.job_id, "me/mine", "hf_x", True),
+    "rename": lambda runner, run: runner.rename(run.job_id, "mine"),
     "stop": lambda runner, run: runner.stop(run.job_id),
     "delete": lambda runner, run: runner.delete(run.job_id)}
 STARTS: dict[str, Callable[[JobRunner, JobView], object]] = {  # a run of one's own, from someone else's
