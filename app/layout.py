@@ -17,10 +17,13 @@ from app.jobs.visitors import Visitors
 from app.page import QUIET, Page
 from app.rooms.classroom import ClassroomRoom
 from app.rooms.compare import CompareRoom
+from app.rooms.concepts import build_concepts, build_model
 from app.rooms.desk import Desk
 from app.rooms.finetune import FinetuneRoom
+from app.rooms.first_look import FirstLookRoom
 from app.rooms.hosting import HostingRoom
 from app.rooms.lab import LabRoom
+from app.rooms.live import LiveRoom
 from app.rooms.must_not_move import MustNotMoveRoom
 from app.rooms.progress import ProgressRoom
 from app.rooms.runs import RunsRoom
@@ -36,6 +39,8 @@ class Rooms:
     finetune: FinetuneRoom
     settings: SettingsRoom
     hosting: HostingRoom
+    first_look: FirstLookRoom
+    live: LiveRoom
     progress: ProgressRoom
     compare: CompareRoom
     must_not_move: MustNotMoveRoom
@@ -47,7 +52,7 @@ class Rooms:
     def of(cls, desk: Desk) -> "Rooms":
         """All of them at this desk, which knows them from then on."""
         rooms = cls(target=TargetRoom(desk), finetune=FinetuneRoom(desk), settings=SettingsRoom(desk), hosting=HostingRoom(desk),
-                    progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk),
+                    first_look=FirstLookRoom(desk), live=LiveRoom(desk), progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk),
                     lab=LabRoom(desk), classroom=ClassroomRoom(desk), runs=RunsRoom(desk))
         desk.rooms = tuple(vars(rooms).values())
         return rooms
@@ -100,15 +105,42 @@ def build_page(page: Page, rooms: Rooms) -> None:
 
 
 def build_balance(page: Page, rooms: Rooms) -> None:
-    """The three steps of a finetune."""
+    """What can be seen, beside the three steps to one's own; page.css says where each part stands."""
     page["banner"] = gr.HTML("", elem_id="banner")
     gr.HTML(fragment("steps", steps=words.STEPS), js_on_load="goToStep(element)", elem_id="steps")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=340):
-            rooms.target.build(page)
-        with gr.Column(scale=9, min_width=340):
-            for room in (rooms.finetune, rooms.settings, rooms.hosting, rooms.progress, rooms.compare):
+    with gr.Row(equal_height=False, elem_id="balance"):
+        with gr.Column(elem_id="look", min_width=320):
+            rooms.first_look.build(page)
+            rooms.live.build(page)
+        with gr.Column(elem_id="choose", min_width=320):
+            build_steps(page, rooms)
+        with gr.Column(elem_id="act", min_width=320):
+            build_buttons(page, rooms)
+        with gr.Column(elem_id="told", min_width=320):
+            for room in (rooms.hosting, rooms.progress, rooms.compare):
                 room.build(page)
+
+
+def build_steps(page: Page, rooms: Rooms) -> None:
+    """Target, prompts and length; everything that few visitors change is in Advanced."""
+    first = next(iter(rooms.finetune.desk.presets.values())).config
+    rooms.target.build(page)
+    build_concepts(page, first)
+    rooms.finetune.build(page)
+    rooms.settings.build_note(page)
+    with gr.Accordion("Advanced: model, published experiments, settings", open=False, elem_id="advanced"):
+        build_model(page, rooms.finetune.desk.runner.engine)
+        rooms.settings.build(page)
+        rooms.finetune.build_advanced(page)
+
+
+def build_buttons(page: Page, rooms: Rooms) -> None:
+    """Start, and what goes with a run that is there."""
+    with gr.Row(elem_id="buttons"):
+        rooms.finetune.build_buttons(page)
+        rooms.first_look.build_watch(page)
+    rooms.progress.build_status(page)
+    rooms.finetune.build_more(page)
 
 
 def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:

@@ -6,11 +6,13 @@ TITLE = "Fair portraits: finetune a text-to-image model toward a target you choo
 
 INTRO = """
 # Fair portraits
-Ask a model for “a firefighter” and see who it paints. Choose who *should* be seen, finetune for a few minutes,
-compare the same pictures before and after.
+Ask a model for “a firefighter” and see who it paints. Choose who *should* be seen, press Start, watch it learn.
 """
 
-STEPS = {"step-1": "1 Target", "step-2": "2 Finetune", "step-3": "3 Before and after"}
+STEPS = {"step-1": "1 Target", "step-2": "2 Prompts", "step-3": "3 Length", "results": "Before and after"}
+LOADING = "Loading…"
+BUILT_IN = "mini"
+SYNTHETIC = "The built-in model paints synthetic people, not photographs."
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 OWN_MODEL = " Or type the folder or hub id (owner/name) of any Stable Diffusion in diffusers' format."
@@ -50,7 +52,7 @@ CURVES = Markup("""A dot is one step, the line their running mean. <b>Alignment<
 target asks for. <b>Semantics</b>: how much else in the picture changed. <b>Face</b>: how unreal faces became. <b>Total</b>:
 their weighted sum, which training lowers. <b>Distance</b>: the share of a step's faces that would have to change class (0:
 target reached).""")
-FILM_STEP = "The same noises after fewer steps; at 100 it follows the run as it goes on."
+FILM_STEP = "The same noises after fewer steps; at the end it follows the run as it goes on."
 KEEP = "A copy of the averaged adapter as it is now, which later steps do not change."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
 
@@ -104,8 +106,10 @@ alike the original and the debiased picture are (1: the same).
 """
 
 EMPTY_COMPARE = Markup("""<strong>Nothing to compare yet.</strong><br>
-Press <em>Start</em> in step 2: pictures of the original and of the finetuned model appear here side by side,
+Press <em>Start</em>: pictures of the original and of the finetuned model appear here side by side,
 with what a classifier perceives in each.""")
+EMPTY_LIVE = Markup("""<strong>Your run is learning.</strong><br>When it is done, its pictures are painted anew and appear here,
+with every figure.""")
 BRING = ("Made by this app, by diffusers or by textual inversion, for the model and prompts chosen on the Balance page: it is "
          "compared with the original at once. Other kinds of files are refused.")
 HUB = ("A model repository of your own with adapter, settings, figures, report and model card, as in the archive. Read the card "

@@ -8,10 +8,11 @@ from app import words
 from app.html import measures, pictures, render
 from app.html.fragment import fragment, note
 from app.jobs.files import JobView
-from app.page import Page, Piece, Values, title, unless_shown
+from app.page import Page, Piece, Values, unless_shown
 from app.rooms import compare_figures
 from app.rooms.desk import Desk
 from app.rooms.downloads import download_piece
+from app.rooms.live import is_live
 from app.rooms.more import MorePart
 from app.rooms.pair import PairPart
 from fairness_core import runs
@@ -33,8 +34,8 @@ class CompareRoom:
         self.shows = (*OWN_PIECES, *self.pair.shows, *self.more.shows)
 
     def build(self, page: Page) -> None:
-        title(3, "Compare")
-        page["empty"] = gr.HTML(fragment("empty", text=words.EMPTY_COMPARE), elem_id="empty")
+        gr.HTML(fragment("part_title", text="Before and after, in full"), elem_classes="part-title", elem_id="results")
+        page["empty"] = gr.HTML(fragment("empty", text=words.LOADING), elem_id="empty")
         with gr.Column(visible=False, elem_id="compare") as page["compare"]:
             page["origin"] = gr.HTML("", elem_id="origin")
             page["verdict"] = gr.HTML("", elem_id="verdict")
@@ -87,8 +88,9 @@ class CompareRoom:
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """A prompt that is not among the compared ones falls back to the first."""
         shown = self.desk.shown(view)
-        if shown is None:
-            return {"empty": Piece(True, lambda: gr.update(visible=True)),
+        if shown is None or shown.recorded and is_live(view):
+            told = words.EMPTY_LIVE if is_live(view) else words.EMPTY_COMPARE
+            return {"empty": Piece(told, lambda: gr.update(visible=True, value=fragment("empty", text=told))),
                     "compare": Piece(False, lambda: gr.update(visible=False))}
         comparisons = shown.comparisons
         which = compare_figures.identity(shown)

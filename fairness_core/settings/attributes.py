@@ -28,11 +28,18 @@ class AttributesError(ConfigError):
 
 @dataclass(frozen=True)
 class AttributeClass:
+    """description: what an abbreviated label stands for; people: who they are in a sentence ("women")."""
+
     name: str
     label: str
     colour: str
     pattern: str = ""
     description: str = ""
+    people: str = ""
+
+    @property
+    def who(self) -> str:
+        return self.people or self.label
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ def test_no_markup_is_put_together_in_python():
 
 
 def test_the_page_calls_the_functions_of_its_script():
-    functions = set(re.findall(r"^(?:async )?function (\w+)", (STATIC / "page.js").read_text(encoding="utf-8"), re.MULTILINE))
+    scripts = "\n".join(path.read_text(encoding="utf-8") for path in STATIC.glob("*.js"))
+    functions = set(re.findall(r"^(?:async )?function (\w+)", scripts, re.MULTILINE))
     called = set(re.findall(r'js_on_load="(\w+)\(element\)"|js="(\w+)"|, "(saveFile|copyLink)"', TOGETHER))
-    assert {name for names in called for name in names if name} == functions - {"showBanner", "putInAddress", "link", "tellHub"}
+    assert {name for names in called for name in names if name} == functions - {"showBanner", "putInAddress", "link", "tellHub", "fitFigures"}
