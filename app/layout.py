@@ -75,7 +75,8 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows, preprocess=False)
         opened = dict.fromkeys(("job_id", *page.shows, *ClassroomRoom.linked, *LOADED))
         demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened),
-                  preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
+                  preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET).then(
+                      None, js="pageOpened", **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
     demo.first_look = lambda: desk.refresh({name: page[name].value for name in page.view_inputs} | {"seen": {}})
@@ -90,7 +91,7 @@ def page_of(desk: Desk) -> Page:
 
 def build_page(page: Page, rooms: Rooms) -> None:
     """Every room's components, where they stand."""
-    gr.Markdown(words.INTRO)
+    gr.Markdown(words.INTRO, elem_id="intro")
     page["job_id"] = gr.Textbox("", visible=False)
     page["last_job"] = gr.BrowserState("", storage_key="last-job", secret="last-job")  # in a frame: see rememberJob
     page["seen"] = gr.JSON({}, visible=False)

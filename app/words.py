@@ -16,14 +16,11 @@ SYNTHETIC = "The built-in model paints synthetic people, not photographs."
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 OWN_MODEL = " Or type the folder or hub id (owner/name) of any Stable Diffusion in diffusers' format."
-PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
 PRESET_DETAILS = "Each figure; assets/labour_statistics.yaml takes rows and sources of your own"
 JOINT = "Beyond each attribute alone: for example as many Black women as Black men. The table then counts, not the sliders."
 JOINT_PAIR = "The third attribute keeps its sliders, independent of these two."
 SETTINGS_NOTE = "Settings as a file that this page and the command line read, or as a link that opens this page with them."
 CONCEPTS = "Each step of the finetune draws some of these; where there are few, each gets more images."
-FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand."
-LENGTH = "How many steps to train. Most of the change comes early."
 
 ADVANCED = {
     "steps": "Updates of the adapter.",

@@ -35,8 +35,3 @@ def legend(shown: Sequence[str]) -> str:
     """Colour, pattern and letter of every class of these attributes; empty without any."""
     known = load_attributes()
     return fragment("legend", attributes=[(known[name].label, swatches(known[name])) for name in shown])
-
-
-def abbreviations() -> str:
-    """ "WMELH: White, Middle Eastern, Latino or Hispanic." of every label that has to be explained."""
-    return " ".join(f"{c.label}: {c.description}." for a in load_attributes().values() for c in a.classes if c.description)

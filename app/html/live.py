@@ -45,19 +45,13 @@ def live_pairs(film: Sequence[FilmStrip], config: FinetuneConfig) -> str:
 
 
 def prompt_pairs(strips: Sequence[FilmStrip], names: Sequence[str], every: int) -> dict[str, Any]:
-    """Of one prompt: its concept, both steps, and a card a noise."""
+    """Of one prompt: its concept, both steps, a card a noise, and what is told where the second step is still to come."""
     first, last = strips[0], strips[-1]
     before, after = as_images(first), as_images(last)
     cards = [card(i, i, (f"step {first.step}", before), (f"step {last.step}", after), names)
              for i in range(min(len(first.images), len(last.images)))]
-    if first is last:
-        cards = [one | {"sides": [one["sides"][0], soon(first.step + every)]} for one in cards]
-    return {"concept": concept_name(first.prompt), "first": first.step, "last": last.step, "cards": cards}
-
-
-def soon(step: int) -> dict[str, Any]:
-    """The side of a picture that is still to be painted."""
-    return {"name": f"step {step}", "picture": "", "chips": None, "told": f"step {step} comes here"}
+    soon = f"step {first.step + every} comes here" if first is last else ""
+    return {"concept": concept_name(first.prompt), "first": first.step, "last": last.step, "cards": cards, "soon": soon}
 
 
 def as_images(strip: FilmStrip) -> ImageSet:

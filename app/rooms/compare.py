@@ -7,6 +7,7 @@ import gradio as gr
 from app import words
 from app.html import measures, pictures, render
 from app.html.fragment import fragment, note
+from app.html.legend import legend
 from app.jobs.files import JobView
 from app.page import Page, Piece, Values, unless_shown
 from app.rooms import compare_figures
@@ -41,9 +42,11 @@ class CompareRoom:
             page["verdict"] = gr.HTML("", elem_id="verdict")
             self.more.build_button(page)
             self.build_pictures(page)
-            self.pair.build(page)
+            with gr.Accordion("One pair, large", open=False, elem_id="one-pair"):
+                self.pair.build(page)
             self.more.build(page)
-            self.build_figures(page)
+            with gr.Accordion("All figures: prompt by prompt, all prompts together, and the table", open=False, elem_id="figures"):
+                self.build_figures(page)
             with gr.Row():
                 page["adapter"] = gr.DownloadButton("Download adapter (safetensors)", elem_id="download-adapter")
                 page["archive"] = gr.DownloadButton("Download everything (zip)", elem_id="download-archive")
@@ -58,6 +61,7 @@ class CompareRoom:
         page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load="enlarge(element)")
 
     def build_figures(self, page: Page) -> None:
+        gr.HTML(legend(list(load_attributes())))
         gr.HTML(fragment("part_title", text="Prompt by prompt"), elem_classes="part-title")
         with gr.Row():
             page["plot_class"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1],

@@ -17,7 +17,7 @@ def build_concepts(page: Page, first_config: FinetuneConfig) -> None:
     with gr.Accordion(settings.concepts_label(chosen), open=False, elem_id="concepts") as page["concepts"]:
         for group, concepts in settings.concept_groups().items():
             concept_controls(page, group, concepts, chosen[f"{group}:concepts"])
-    page["free_text"] = gr.Textbox(label="Your own prompts", info=words.FREE_TEXT, lines=1, max_lines=6,
+    page["free_text"] = gr.Textbox(label="And prompts of your own, one a line", lines=1, max_lines=6,
                                    placeholder="a close-up of a smiling barista in warm light", elem_id="free-text")
     page["prompt_note"] = gr.HTML("", elem_id="prompt-note")
 

@@ -35,7 +35,7 @@ class FinetuneRoom:
         presets = list(self.desk.presets.values())
         title(3, "Length")
         page["length"] = gr.Radio([(p.label, p.name) for p in presets], value=presets[0].name, label="How long it learns",
-                                  info=words.LENGTH, elem_id="length")
+                                  elem_id="length")
         page["estimate"] = gr.HTML(self.first_estimate(presets[0]), elem_id="estimate")
         page["loaded"] = gr.Textbox("", visible=False)  # settings of a file or link, some of which have no field
         page["filled_for"] = gr.Textbox(presets[0].name, visible=False)  # not a gr.State: it must travel with Advanced

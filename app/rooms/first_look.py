@@ -24,7 +24,9 @@ class FirstLookRoom:
 
     def build(self, page: Page) -> None:
         with gr.Column(elem_id="first") as page["first"]:
-            page["first_look"] = gr.HTML(note(words.LOADING), elem_id="first-look", js_on_load="enlarge(element)")
+            first = self.pieces(None, {})["first_look"]  # what everyone sees first is there with the page
+            page["first_look"] = gr.HTML(self.desk.draw_for_all("first_look", first) or note(words.LOADING),
+                                         elem_id="first-look", js_on_load="enlarge(element)")
             page["reel"] = gr.HTML("", elem_id="reel", js_on_load="playReel(element)")
 
     def build_watch(self, page: Page) -> None:

@@ -151,7 +151,7 @@ def build_target(page: Page) -> None:
     first = target_presets()[0]
     page["target_preset"] = gr.Dropdown([*(p.label for p in target_presets()), LABOUR, AS_IT_IS,
                                          CUSTOM], value=first.label,
-                                        label="Who should be seen", info=words.PRESET, elem_id="target-preset")
+                                        label="Who should be seen", elem_id="target-preset")
     page["preset_note"] = gr.HTML(preset_note(first), elem_id="preset-note")
     for attribute in load_attributes().values():
         attribute_controls(page, attribute, first.percents.get(attribute.name))

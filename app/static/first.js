@@ -1,5 +1,11 @@
 // What is seen first: the run played again, and figures that fit where they are opened.
 
+// An address that holds a run shows nothing of another before the run is there.
+if (new URL(window.location.href).searchParams.get('job')) document.documentElement.classList.add('opening');
+function pageOpened() {
+  document.documentElement.classList.remove('opening');
+}
+
 // A finetune's film strips, one after the other. The pictures come when "Watch it learn" was pressed.
 function playReel(element) {
   let timer = null, shown = 0;

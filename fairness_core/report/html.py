@@ -13,7 +13,7 @@ from PIL import Image
 
 from fairness_core import plots
 from fairness_core.about import About
-from fairness_core.annotate import annotate_set, contact_sheet
+from fairness_core.annotate import annotate_set, contact_sheet, short_labels
 from fairness_core.events import StepDone
 from fairness_core.metrics import joint_labels
 from fairness_core.report.model_names import public_name
@@ -21,7 +21,7 @@ from fairness_core.report.record import verdicts
 from fairness_core.report.settings import settings_rows, target_rows
 from fairness_core.report.table import READING, metrics_table, printed, sweep_table
 from fairness_core.results import ImageSet, PromptComparison
-from fairness_core.settings.attributes import Attribute, TargetDistribution
+from fairness_core.settings.attributes import Attribute, TargetDistribution, load_attributes
 from fairness_core.settings.config import FinetuneConfig
 
 PICTURED_PROMPTS, PICTURED_IMAGES, PICTURE_COLUMNS = 6, 8, 4
@@ -43,6 +43,7 @@ def to_html(config: FinetuneConfig, steps: Sequence[StepDone], comparisons: Sequ
         target=target_rows(config), measures=printed(table) if comparisons else None, reading=READING,
         verdicts=verdicts(comparisons, config),
         figures=html_figures(report_figures(steps, comparisons, config) + sweep_figures(sweep or {}, config)),
+        kinds=[(a.label, list(zip(short_labels(a), a.classes))) for a in load_attributes().values()],
         prompts=[prompt_pictures(c) for c in comparisons[:PICTURED_PROMPTS]], settings=settings_rows(config))
 
 

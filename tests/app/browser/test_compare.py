@@ -23,6 +23,7 @@ def compared(browser, serve):
 
 
 def test_a_correction_changes_the_table_and_can_be_undone(compared):
+    unfold(compared, "One pair", "#number")
     expect(compared.locator("#slider img")).to_have_count(2, timeout=SOON)
     words = compared.locator("#pair-words")
     expect(words).to_contain_text("no. 0")
@@ -58,6 +59,7 @@ def test_more_images_and_other_prompts_join_those_that_are_there(compared):
 
 
 def test_figures_of_all_prompts(compared):
+    unfold(compared, "All figures", "#distribution")
     expect(compared.locator("#outcomes")).to_contain_text("No face", timeout=SOON)
     expect(compared.locator("#joint .js-plotly-plot")).to_be_visible(timeout=SOON)
     compared.locator("#joint-pair input").click()

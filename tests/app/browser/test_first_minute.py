@@ -76,8 +76,8 @@ def test_a_telephone_needs_four_screens(browser, recorded):
     in_first_screen(page, "#start", height)
     thumbnail = page.locator("#first-look .pair img").first.bounding_box()["width"]
     page.locator("#first-look .pair").first.click()
-    expect(page.locator("dialog img").first).to_be_visible()
-    assert page.locator("dialog img").first.bounding_box()["width"] > 1.5 * thumbnail
+    expect(page.get_by_role("dialog").locator("img").first).to_be_visible()
+    assert page.get_by_role("dialog").locator("img").first.bounding_box()["width"] > 1.5 * thumbnail
     page.close()
 
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers.browser import SOON, holds, settled, visit
+from helpers.browser import SOON, holds, settled, unfold, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import Page, expect
 
@@ -38,6 +38,7 @@ def themed(browser, served, theme: str, size: tuple[int, int]) -> Page:
     page = visit(browser, f"{served.url}/?__theme={theme}", *size)
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    unfold(page, "All figures", "#distribution")
     expect(page.locator("#distribution .js-plotly-plot")).to_be_visible(timeout=LONG)
     return page
 
@@ -56,6 +57,7 @@ def test_every_tab_is_in_reach_and_fits_a_telephone(browser, serve):
     page.get_by_role("tab", name="Balance").click()
     page.get_by_role("link", name="Before and after").click()
     expect(page.locator("#results")).to_be_in_viewport(timeout=SOON)
+    unfold(page, "One pair", "#number")
     image = page.locator("#slider img").first
     assert settled(lambda: image.bounding_box()["height"], page, lambda height: height > 200)
     expect(page.locator("#slider img").last).to_have_attribute("alt", re.compile("Debiased.*no. 0"))

@@ -137,5 +137,6 @@ def test_labour_statistics_are_told_figure_by_figure(browser, serve):
     expect(page.get_by_text("chef: 23 % women (Chefs and head cooks, 2023; approximate)")).to_be_visible()
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    unfold(page, "All figures", "#distribution")
     expect(page.locator("#distribution .legendtext").filter(has_text="target")).to_be_visible(timeout=SOON)
     page.close()

@@ -38,6 +38,7 @@ def test_the_whole_way(browser, serve):
     expect(page.locator("#origin")).to_contain_text("30 % Female, 70 % Male")
     expect(page.locator("#pairs .pair")).to_have_count(16)
     expect(page.locator("#verdict li")).to_have_count(1)
+    unfold(page, "All figures", "#distribution")
     expect(page.locator("#table")).to_contain_text("not finetuned on")
     expect(page.locator("#distribution .js-plotly-plot")).to_be_visible()
     expect(page.locator("#start")).to_be_enabled()
@@ -71,6 +72,7 @@ def test_compare_controls(browser, serve):
     page.keyboard.press("Escape")
     expect(page.locator("dialog.enlarged")).to_have_count(0)
 
+    unfold(page, "All figures", "#distribution")
     page.locator("#plot-class input").click()
     page.get_by_role("option", name="Perceived age: Old").click()
     expect(page.locator("#distribution")).to_contain_text("Perceived age: Old")
@@ -196,6 +198,7 @@ def test_narrow_and_dark(browser, serve, theme):
     page = visit(browser, f"{serve(fake_engine(.01)).url}/?__theme={theme}", 390, 844)
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
+    unfold(page, "All figures", "#distribution")
     expect(page.locator("#distribution .js-plotly-plot")).to_be_visible()
     holds(page, "document.documentElement.scrollWidth <= 390")
     page.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from helpers.fake_engine import film_strips
 
-from app.html.legend import abbreviations, legend
+from app.html.legend import legend
 from app.html.live import live_bars, live_pairs, steps_counted
 from app.html.pictures import film
 from app.html.reel import MOST_FRAMES, reel
@@ -84,4 +84,3 @@ def test_colours_are_named_and_abbreviations_told():
     html = legend(["gender", "race"])
     assert "F Female" in html and "M Male" in html and "WMELH (White, Middle Eastern, Latino or Hispanic)" in html
     assert 'class="swatch striped" style="--colour: #d62728"' in html and legend([]) == ""
-    assert abbreviations() == "WMELH: White, Middle Eastern, Latino or Hispanic."

@@ -7,8 +7,8 @@ import pytest
 from helpers.fakes import tiny_model
 from helpers.finetunes import CONFIG, run, steps_of
 
-from fairness_core.events import FilmStrip
 from fairness_core.evaluation.compare import paint
+from fairness_core.events import FilmStrip
 from fairness_core.runs import RunFolder, append_event, read_events
 from fairness_core.sampling.denoise import to_uint8
 from fairness_core.settings.config import ConfigError, FinetuneConfig
