@@ -31,7 +31,7 @@ class FirstLookRoom:
 
     def build_watch(self, page: Page) -> None:
         """Beside Start, where there is something to play."""
-        page["watch"] = gr.Button("Watch it learn", visible=False, elem_id="watch", min_width=130)
+        page["watch"] = gr.Button("Watch it learn", visible=bool(self.filmed(None)), elem_id="watch", min_width=110)
 
     def wire(self, page: Page) -> None:
         page.on(page["watch"].click, self.watch, ("job_id",), ("reel",)).then(None, js="showReel", show_progress="hidden",
