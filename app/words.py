@@ -6,7 +6,7 @@ TITLE = "Fair portraits: finetune a text-to-image model toward a target you choo
 
 INTRO = """
 # Fair portraits
-Ask a model for “a firefighter” and see who it paints. Choose who *should* be seen, press Start, watch it learn.
+Ask a model for any occupation and see who it paints. Choose who *should* be seen, press Start, watch it learn.
 """
 
 STEPS = {"step-1": "1 Target", "step-2": "2 Prompts", "step-3": "3 Length", "results": "Before and after"}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.html.fragment import fragment
-from app.html.legend import chip
+from app.html.legend import chip, explanations
 from app.html.pictures import data_uri
 from fairness_core.metrics import distance_to_target, wilson_interval
 from fairness_core.plots import concept_name
@@ -113,7 +113,8 @@ def first_look(comparisons: Sequence[PromptComparison], config: FinetuneConfig, 
     cards = [card(i, one.original.numbers[i], ("original", one.original), ("debiased", one.tuned), [change.attribute.name])
              for i in range(min(PAIRS, one.original.shown))]
     return fragment("first_look", change=change, concept=concept_name(one.prompt), before=change.share(one.original),
-                    after=change.share(one.tuned), cards=cards, prompts=len(comparisons), origin=origin)
+                    after=change.share(one.tuned), cards=cards, prompts=len(comparisons), origin=origin,
+                    legend=explanations([change.attribute.name]))
 
 
 def card(place: int, number: int, first: tuple[str, ImageSet], second: tuple[str, ImageSet],

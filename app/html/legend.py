@@ -31,6 +31,12 @@ def chip(one: AttributeClass) -> dict[str, str]:
     return {"label": one.label, "colour": one.colour, "pattern": PATTERN_WORDS.get(one.pattern, "")}
 
 
+def explanations(shown: Sequence[str]) -> str:
+    """The legend of those attributes alone whose labels have to be explained; chips name the others by themselves."""
+    known = load_attributes()
+    return legend([name for name in shown if any(c.description for c in known[name].classes)])
+
+
 def legend(shown: Sequence[str]) -> str:
     """Colour, pattern and letter of every class of these attributes; empty without any."""
     known = load_attributes()

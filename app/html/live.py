@@ -9,6 +9,7 @@ import numpy as np
 
 from app.html.first_look import Share, card
 from app.html.fragment import fragment
+from app.html.legend import explanations
 from fairness_core.events import FilmStrip, StepDone
 from fairness_core.plots import concept_name
 from fairness_core.report.record import target_if_any
@@ -41,7 +42,7 @@ def live_pairs(film: Sequence[FilmStrip], config: FinetuneConfig) -> str:
     places = sorted({strip.place for strip in film})
     names = [a.name for a in controlled(config)]
     shown = [prompt_pairs([s for s in film if s.place == place], names, config.film_strip_every) for place in places]
-    return fragment("live_pairs", prompts=shown)
+    return fragment("live_pairs", prompts=shown, legend=explanations(names) if shown else "")
 
 
 def prompt_pairs(strips: Sequence[FilmStrip], names: Sequence[str], every: int) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class CompareRoom:
         """A prompt that is not among the compared ones falls back to the first."""
         shown = self.desk.shown(view)
         if shown is None or shown.recorded and is_live(view):
-            told = words.EMPTY_LIVE if is_live(view) else words.EMPTY_COMPARE
+            told = words.EMPTY_LIVE if is_live(view) and view.is_active else words.EMPTY_COMPARE
             return {"empty": Piece(told, lambda: gr.update(visible=True, value=fragment("empty", text=told))),
                     "compare": Piece(False, lambda: gr.update(visible=False))}
         comparisons = shown.comparisons

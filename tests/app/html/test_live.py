@@ -27,6 +27,8 @@ def test_step_0_is_beside_now_prompt_by_prompt_with_who_is_seen():
     assert re.findall(r"<h3>“([^”]+)”", html) == ["a barista", "a judge"]
     assert html.count("left at step 0, right now, at step 10") == 2 and html.count('class="pair"') == 8
     assert re.search('alt="step 10 no. 3: (Fem|M)ale"', html) and "Female" in html
+    assert "WMELH (" not in html and "Hispanic" in live_pairs(STRIPS, replace(CONFIG, marginals={
+        "race": dict.fromkeys(("wmelh", "asian", "black", "indian"), .25)}))
 
 
 def test_before_the_second_strip_its_place_is_held():
