@@ -6,7 +6,7 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render
-from app.html.fragment import note
+from app.html.fragment import fragment, note
 from app.jobs.files import Failure, JobView
 from app.page import Page, Piece, Updates, Values, unless_shown
 from app.rooms import correcting
@@ -25,6 +25,7 @@ class PairPart:
         self.desk, self.room = desk, room
 
     def build(self, page: Page) -> None:
+        gr.HTML(fragment("part_title", text="One pair"), elem_classes="part-title")
         with gr.Row(equal_height=False):
             with gr.Column(scale=3, min_width=300):
                 page["slider"] = gr.ImageSlider(
