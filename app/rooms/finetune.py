@@ -78,7 +78,9 @@ class FinetuneRoom:
 
     def length_chosen(self, values: Values) -> Updates:
         """The preset's settings fill Advanced."""
-        preset = self.desk.presets[values["length"]]
+        preset = self.desk.presets.get(values["length"])
+        if preset is None:
+            return {}
         filled = {"loaded": "", "experiment": None, "steps": preset.config.steps}
         return settings.advanced_values(preset.config) | filled | {
             "filled_for": preset.name, "loaded_note": note("")} | self.estimate(values | filled)
