@@ -14,7 +14,7 @@ from fairness_core.events import FilmStrip, StepDone
 from fairness_core.plots import concept_name
 from fairness_core.report.record import target_if_any
 from fairness_core.results import ImageSet
-from fairness_core.settings.attributes import Attribute, load_attributes
+from fairness_core.settings.attributes import Attribute
 from fairness_core.settings.config import FinetuneConfig
 
 FEWEST_STEPS, MOST_STEPS = 4, 10  # whose faces are counted together
