@@ -18,10 +18,13 @@ from app.page import QUIET, Page
 from app.rooms.audit import AuditRoom
 from app.rooms.classroom import ClassroomRoom
 from app.rooms.compare import CompareRoom
+from app.rooms.concepts import build_concepts, build_model
 from app.rooms.desk import Desk
 from app.rooms.finetune import FinetuneRoom
+from app.rooms.first_look import FirstLookRoom
 from app.rooms.hosting import HostingRoom
 from app.rooms.lab import LabRoom
+from app.rooms.live import LiveRoom
 from app.rooms.must_not_move import MustNotMoveRoom
 from app.rooms.opening import OPENED, place_of, settings_of
 from app.rooms.progress import ProgressRoom
@@ -39,6 +42,8 @@ class Rooms:
     finetune: FinetuneRoom
     settings: SettingsRoom
     hosting: HostingRoom
+    first_look: FirstLookRoom
+    live: LiveRoom
     progress: ProgressRoom
     compare: CompareRoom
     must_not_move: MustNotMoveRoom
@@ -52,9 +57,9 @@ class Rooms:
     def of(cls, desk: Desk) -> "Rooms":
         """All of them at this desk, which knows them from then on."""
         rooms = cls(target=TargetRoom(desk), finetune=FinetuneRoom(desk), settings=SettingsRoom(desk), hosting=HostingRoom(desk),
-                    progress=ProgressRoom(desk), compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk),
-                    audit=AuditRoom(desk), lab=LabRoom(desk), classroom=ClassroomRoom(desk), runs=RunsRoom(desk),
-                    side_by_side=SideBySideRoom(desk))
+                    first_look=FirstLookRoom(desk), live=LiveRoom(desk), progress=ProgressRoom(desk),
+                    compare=CompareRoom(desk), must_not_move=MustNotMoveRoom(desk), audit=AuditRoom(desk), lab=LabRoom(desk),
+                    classroom=ClassroomRoom(desk), runs=RunsRoom(desk), side_by_side=SideBySideRoom(desk))
         desk.rooms = tuple(vars(rooms).values())
         return rooms
 
@@ -76,7 +81,8 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows, preprocess=False)
         opened = dict.fromkeys((*OPENED, *page.shows, *ClassroomRoom.linked, "side_runs"))
         demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened),
-                  preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET)
+                  preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET).then(
+                      None, js="pageOpened", **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
     demo.first_look = lambda: desk.refresh({name: page[name].value for name in page.view_inputs} | {"seen": {}})
@@ -91,7 +97,7 @@ def page_of(desk: Desk) -> Page:
 
 def build_page(page: Page, rooms: Rooms) -> None:
     """Every room's components, where they stand."""
-    gr.Markdown(words.INTRO)
+    gr.Markdown(words.INTRO, elem_id="intro")
     page["job_id"] = gr.Textbox("", visible=False)
     page["last_job"] = gr.BrowserState("", storage_key="last-job", secret="last-job")  # in a frame: see rememberJob
     page["seen"] = gr.JSON({}, visible=False)
@@ -106,15 +112,42 @@ def build_page(page: Page, rooms: Rooms) -> None:
 
 
 def build_balance(page: Page, rooms: Rooms) -> None:
-    """The three steps of a finetune."""
+    """What can be seen, beside the three steps to one's own; page.css says where each part stands."""
     page["banner"] = gr.HTML("", elem_id="banner")
     gr.HTML(fragment("steps", steps=words.STEPS), js_on_load="goToStep(element)", elem_id="steps")
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=4, min_width=340):
-            rooms.target.build(page)
-        with gr.Column(scale=9, min_width=340):
-            for room in (rooms.finetune, rooms.settings, rooms.hosting, rooms.progress, rooms.compare):
+    with gr.Row(equal_height=False, elem_id="balance"):
+        with gr.Column(elem_id="look", min_width=320):
+            rooms.first_look.build(page)
+            rooms.live.build(page)
+        with gr.Column(elem_id="choose", min_width=320):
+            build_steps(page, rooms)
+        with gr.Column(elem_id="act", min_width=320):
+            build_buttons(page, rooms)
+        with gr.Column(elem_id="told", min_width=320):
+            for room in (rooms.hosting, rooms.progress, rooms.compare):
                 room.build(page)
+
+
+def build_steps(page: Page, rooms: Rooms) -> None:
+    """Target, prompts and length; everything that few visitors change is in Advanced."""
+    first = next(iter(rooms.finetune.desk.presets.values())).config
+    rooms.target.build(page)
+    build_concepts(page, first)
+    rooms.finetune.build(page)
+    rooms.settings.build_note(page)
+    with gr.Accordion("Advanced: model, published experiments, settings", open=False, elem_id="advanced"):
+        build_model(page, rooms.finetune.desk.runner.engine)
+        rooms.settings.build(page)
+        rooms.finetune.build_advanced(page)
+
+
+def build_buttons(page: Page, rooms: Rooms) -> None:
+    """Start, and what goes with a run that is there."""
+    with gr.Row(elem_id="buttons"):
+        rooms.finetune.build_buttons(page)
+        rooms.first_look.build_watch(page)
+    rooms.progress.build_status(page)
+    rooms.finetune.build_more(page)
 
 
 def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:

@@ -2,13 +2,20 @@
 
 from datetime import datetime
 
+MOST_DAYS_IN_HOURS = 2
+
 
 def duration(seconds: float) -> str:
-    """Rounded as a person would say it: "40 s", "3 min", "1 h 20 min"."""
+    """Rounded as a person would say it: "40 s", "3 min", "1 h 20 min", "5 days"."""
     if seconds < 90:
         return f"{max(round(seconds), 1)} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return f"{minutes} min"
+    days = round(minutes / (24 * 60))
+    if days < MOST_DAYS_IN_HOURS:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{days} days" if days < 365 else "more than a year"
 
 
 def friendly_time(stamp: str) -> str:

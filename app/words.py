@@ -6,22 +6,21 @@ TITLE = "Fair portraits: finetune a text-to-image model toward a target you choo
 
 INTRO = """
 # Fair portraits
-Ask a model for “a firefighter” and see who it paints. Choose who *should* be seen, finetune for a few minutes,
-compare the same pictures before and after.
+Ask a model for any occupation and see who it paints. Choose who *should* be seen, press Start, watch it learn.
 """
 
-STEPS = {"step-1": "1 Target", "step-2": "2 Finetune", "step-3": "3 Before and after"}
+STEPS = {"step-1": "1 Target", "step-2": "2 Prompts", "step-3": "3 Length", "results": "Before and after"}
+LOADING = "Loading…"
+BUILT_IN = "mini"
+SYNTHETIC = "The built-in model paints synthetic people, not photographs."
 
 MODEL = "The model to finetune. The built-in one paints synthetic people, not photographs, and needs no network."
 OWN_MODEL = " Or type the folder or hub id (owner/name) of any Stable Diffusion in diffusers' format."
-PRESET = "Who should be seen, as shares of the faces. Start from one of these, then move any slider: they always sum to 100 %."
 PRESET_DETAILS = "Each figure; assets/labour_statistics.yaml takes rows and sources of your own"
 JOINT = "Beyond each attribute alone: for example as many Black women as Black men. The table then counts, not the sliders."
 JOINT_PAIR = "The third attribute keeps its sliders, independent of these two."
 SETTINGS_NOTE = "Settings as a file that this page and the command line read, or as a link that opens this page with them."
 CONCEPTS = "Each step of the finetune draws some of these; where there are few, each gets more images."
-FREE_TEXT = "One prompt a line, used in addition to the concepts, as they stand."
-LENGTH = "How many steps to train. Most of the change comes early."
 
 ADVANCED = {
     "steps": "Updates of the adapter.",
@@ -53,7 +52,7 @@ CURVES = Markup("""A dot is one step, the line their running mean. <b>Alignment<
 target asks for. <b>Semantics</b>: how much else in the picture changed. <b>Face</b>: how unreal faces became. <b>Total</b>:
 their weighted sum, which training lowers. <b>Distance</b>: the share of a step's faces that would have to change class (0:
 target reached).""")
-FILM_STEP = "The same noises after fewer steps; at 100 it follows the run as it goes on."
+FILM_STEP = "The same noises after fewer steps; at the end it follows the run as it goes on."
 KEEP = "A copy of the averaged adapter as it is now, which later steps do not change."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
 
@@ -118,8 +117,10 @@ alike the original and the debiased picture are (1: the same).
 """
 
 EMPTY_COMPARE = Markup("""<strong>Nothing to compare yet.</strong><br>
-Press <em>Start</em> in step 2: pictures of the original and of the finetuned model appear here side by side,
+Press <em>Start</em>: pictures of the original and of the finetuned model appear here side by side,
 with what a classifier perceives in each.""")
+EMPTY_LIVE = Markup("""<strong>Your run is learning.</strong><br>When it is done, its pictures are painted anew and appear here,
+with every figure.""")
 BRING = ("Made by this app, by diffusers or by textual inversion, for the model and prompts chosen on the Balance page: it is "
          "compared with the original at once. Other kinds of files are refused.")
 HUB = ("A model repository of your own with adapter, settings, figures, report and model card, as in the archive. Read the card "

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from fairness_core.settings.attributes import load_attributes
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE_SIGNS = {"{": "&#123;", "}": "&#125;", "$": "&#36;"}
@@ -14,8 +16,18 @@ TEMPLATE_SIGNS = {"{": "&#123;", "}": "&#125;", "$": "&#36;"}
 @cache
 def environment() -> Environment:
     """What is filled in is escaped; a value that a template misses is an error."""
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+    made = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
                        lstrip_blocks=True, auto_reload=False)
+    made.filters["explained"] = explained
+    return made
+
+
+def explained(text: str) -> Markup:
+    """The text with each class label that has to be explained (WMELH) carrying what it stands for."""
+    html = escape(text)
+    for one in (c for a in load_attributes().values() for c in a.classes if c.description):
+        html = html.replace(escape(one.label), Markup('<abbr title="{}">{}</abbr>').format(one.description, one.label))
+    return html
 
 
 def fragment(name: str, /, **values: Any) -> Markup:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from app.html.fragment import fragment
+from app.html.legend import legend
 from fairness_core.annotate import annotate, annotate_set
 from fairness_core.events import FilmStrip
 from fairness_core.plots import SURE, concept_name
@@ -21,13 +22,17 @@ FIRST_PAIRS = 18  # what is below the pictures must stay in reach
 
 
 def film(strips: Sequence[FilmStrip], step: float) -> str:
-    """The same noises after the first strip's steps and after about `step` steps, one row each."""
-    if not strips:
-        return ""
+    """Of each filmed prompt the same noises at the first strip's step and at about `step`, one row each."""
+    places = sorted({strip.place for strip in strips})
+    return fragment("film", prompts=[film_rows([s for s in strips if s.place == place], step) for place in places])
+
+
+def film_rows(strips: Sequence[FilmStrip], step: float) -> tuple[str, list[tuple[int, list[str]]]]:
+    """Of one prompt: its concept, and step and pictures of each row."""
     chosen = min(strips, key=lambda s: abs(s.step - step))
     shown = [strips[0]] if chosen is strips[0] else [strips[0], chosen]
-    return fragment("film", concept=concept_name(strips[0].prompt),
-                    rows=[(strip.step, [data_uri(image) for image in strip.images[:FILM_IMAGES]]) for strip in shown])
+    return concept_name(strips[0].prompt), [
+        (strip.step, [data_uri(image) for image in strip.images[:FILM_IMAGES]]) for strip in shown]
 
 
 def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
@@ -39,7 +44,7 @@ def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
     sides = [annotate_set(images, shown) for images in (comparison.original, comparison.tuned)]
     worded = annotate_set(comparison.baseline.images, shown) if comparison.baseline else []
     cards = [card(comparison, i, [side[i] for side in (*sides, worded) if i < len(side)], shown) for i in range(len(sides[0]))]
-    return fragment("pairs", first=cards[:FIRST_PAIRS], rest=cards[FIRST_PAIRS:], bars=len(shown),
+    return fragment("pairs", legend=legend(shown), first=cards[:FIRST_PAIRS], rest=cards[FIRST_PAIRS:], bars=len(shown),
                     pairs=len(cards), images=len(comparison.original.numbers))
 
 

@@ -27,17 +27,18 @@ STATE_WORDS = {
 
 # ---------------------------------------------------------------- words
 
-def takes(preset: Any, steps: int, pace: Pace = Pace(None), usual: int = 0) -> str:
+def takes(preset: Any, steps: int, pace: Pace = Pace(None), usual: int = 0, chosen: str = "") -> str:
     """What a preset does and how long it takes at this machine's pace; None is the settings of a file or link.
 
-    usual: its steps on a machine that is not too slow for them.
+    usual: its steps on a machine that is not too slow for them; chosen: what the page asks for, in the place of what the
+    preset says of itself.
     """
     each, known = pace.seconds, "as measured here" if pace.is_measured else "estimated for this machine"
     time = (f"about {duration(each * steps)} of finetuning ({steps} steps of {each:.1f} s, {known})" if each else
             f"{steps} steps; how long is told after the first")
     if steps < usual:
         time += f". These are fewer than the usual {usual}, for this machine is slow: it will learn less; more can be added"
-    return fragment("estimate", what=preset.description if preset else "Settings of your own.", time=time)
+    return fragment("estimate", what=chosen or (preset.description if preset else "Settings of your own."), time=time)
 
 
 def time_left(view: JobView) -> float | None:

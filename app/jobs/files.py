@@ -178,11 +178,11 @@ def view_of(job_id: str, request: JobRequest, state: str, created: str, folder: 
         match event:
             case Started(first_step=first):
                 steps = {s: e for s, e in steps.items() if s <= first}
-                film = {s: e for s, e in film.items() if s <= first}
+                film = {key: e for key, e in film.items() if e.step <= first}
             case StepDone():
                 steps[event.step] = event
             case FilmStrip():
-                film[event.step] = event
+                film[event.step, event.place] = event
     return JobView(job_id, request, state, created, steps=tuple(steps.values()), first_step=first,
                    film=tuple(film.values()),
                    comparisons=tuple(comparisons), adapter=folder.adapter if folder.adapter.exists() else None,

@@ -17,7 +17,7 @@ def length_of(engine: Engine, model: str, prompt: str, reserved: int) -> PromptL
 def check_request(engine: Engine, request: JobRequest) -> None:
     """Raises JobError, which says how many tokens there may be, for a prompt that the model would not read to its end."""
     config, reserved = request.config, request.config.reserved_places
-    for prompt in dict.fromkeys((*config.prompts, *config.kept_prompts, *request.compare_prompts)):
+    for prompt in dict.fromkeys((*config.prompts, *config.kept_prompts, *config.film_prompts, *request.compare_prompts)):
         if length := length_of(engine, config.model, prompt, reserved):
             try:
                 check_length(prompt, length, reserved)

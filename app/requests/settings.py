@@ -13,7 +13,7 @@ from app.requests.settings_text import InputError, parsed
 from app.targets.joint_table import Table, axes, grid, joint_target
 from app.targets.sliders import LABOUR, marginals
 from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
-from fairness_core.settings.config import FinetuneConfig, LossWeights
+from fairness_core.settings.config import MOST_FILMED, FinetuneConfig, LossWeights
 from fairness_core.settings.labour_statistics import labour_targets, load_labour_statistics
 from fairness_core.settings.prompts import ConceptGroup, concept_of, load_concepts, parse_prompts, prompt_for
 
@@ -174,9 +174,16 @@ def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobReque
     compared = compare_prompts(prompts, int(number(values, "compare_trained", 0, MOST_PROMPTS)),
                                int(number(values, "compare_held_out", 0, MOST_PROMPTS)))
     config = replace(base, model=values["model"], prompts=prompts, losses=losses, timesteps_per_update=timesteps,
-                     tune=values["tune"], **kept_or_chosen_target(values, base, prompts, compared), **plain)
+                     tune=values["tune"], film_prompts=filmed(prompts, chosen),
+                     **kept_or_chosen_target(values, base, prompts, compared), **plain)
     return JobRequest("finetune", config, compared, images=int(number(values, "compare_images", 2, MOST_IMAGES)),
                       seed=config.seed)
+
+
+def filmed(prompts: Sequence[str], concepts: Sequence[str]) -> tuple[str, ...]:
+    """Typed prompts are watched first; none where none was typed: then the first prompts are."""
+    typed = [p for p in prompts if p not in set(map(prompt_for, concepts))]
+    return tuple(dict.fromkeys((*typed, *prompts)))[:MOST_FILMED] if typed else ()
 
 
 def adapter_request(values: dict[str, Any], preset: FinetuneConfig, name: str) -> JobRequest:

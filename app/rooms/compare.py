@@ -7,12 +7,14 @@ import gradio as gr
 from app import words
 from app.html import headlines, measures, pictures, render
 from app.html.fragment import fragment, note
+from app.html.legend import legend
 from app.jobs.files import JobView
-from app.page import Page, Piece, Values, title, unless_shown
+from app.page import Page, Piece, Values, unless_shown
 from app.rooms import compare_figures
 from app.rooms.compare_choices import CHOICES, CHOSEN_FOR, choice_pieces, with_choices
 from app.rooms.desk import Desk
 from app.rooms.downloads import download_piece
+from app.rooms.live import is_live
 from app.rooms.more import MorePart
 from app.rooms.pair import PairPart
 from app.rooms.share import SharePart
@@ -38,8 +40,8 @@ class CompareRoom:
                       *self.ways.shows)
 
     def build(self, page: Page) -> None:
-        title(3, "Compare")
-        page["empty"] = gr.HTML(fragment("empty", text=words.EMPTY_COMPARE), elem_id="empty")
+        gr.HTML(fragment("part_title", text="Before and after, in full"), elem_classes="part-title", elem_id="results")
+        page["empty"] = gr.HTML(fragment("empty", text=words.LOADING), elem_id="empty")
         with gr.Column(visible=False, elem_id="compare") as page["compare"]:
             page[CHOSEN_FOR] = gr.Textbox("", visible=False)
             page["origin"] = gr.HTML("", elem_id="origin")
@@ -47,7 +49,8 @@ class CompareRoom:
             page["verdict"] = gr.HTML("", elem_id="verdict")
             self.more.build_buttons(page)
             self.build_pictures(page)
-            self.pair.build(page)
+            with gr.Accordion("One pair, large", open=False, elem_id="one-pair"):
+                self.pair.build(page)
             self.more.build(page)
             with gr.Accordion("All figures: prompt by prompt, all prompts together, and the table", open=False, elem_id="figures"):
                 self.build_figures(page)
@@ -67,6 +70,7 @@ class CompareRoom:
         page["pairs"] = gr.HTML("", elem_id="pairs", js_on_load="enlarge(element)")
 
     def build_figures(self, page: Page) -> None:
+        gr.HTML(legend(list(load_attributes())))
         gr.HTML(fragment("part_title", text="Prompt by prompt"), elem_classes="part-title")
         with gr.Row():
             page["plot_class"] = gr.Dropdown(render.class_choices(), value=render.class_choices()[0][1],
@@ -100,8 +104,9 @@ class CompareRoom:
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
         """A prompt that is not among the compared ones falls back to the first."""
         shown = self.desk.shown(view)
-        if shown is None:
-            return {"empty": Piece(True, lambda: gr.update(visible=True)),
+        if shown is None or shown.recorded and is_live(view):
+            told = words.EMPTY_LIVE if is_live(view) and view.is_active else words.EMPTY_COMPARE
+            return {"empty": Piece(told, lambda: gr.update(visible=True, value=fragment("empty", text=told))),
                     "compare": Piece(False, lambda: gr.update(visible=False))}
         comparisons, values = shown.comparisons, with_choices(shown, values)
         which = compare_figures.identity(shown)

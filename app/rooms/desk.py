@@ -63,12 +63,15 @@ class Desk:
     def pace(self, preset: Any) -> Pace:
         return self.runner.paces.of(preset.config, preset.seconds_per_step)
 
-    def takes(self, preset: Any, steps: int) -> str:
-        """What a preset does, and how long so many of its steps take here; None is the settings of a file or link."""
+    def takes(self, preset: Any, steps: int, chosen: str = "") -> str:
+        """What a preset does, and how long so many of its steps take here; None is the settings of a file or link.
+
+        chosen: what the page asks for, in words.
+        """
         if preset is None:
-            return render.takes(None, steps)
+            return render.takes(None, steps, chosen=chosen)
         usual = self.lengths.get(preset.name, preset).config.steps
-        return render.takes(preset, steps, self.pace(preset), usual if steps == preset.config.steps else steps)
+        return render.takes(preset, steps, self.pace(preset), usual if steps == preset.config.steps else steps, chosen)
 
     def length(self, values: Values) -> Any:
         """The chosen length; the first where settings of another origin are on the page."""

@@ -8,7 +8,7 @@ from app.html.fragment import note
 from app.html.step_log import step_log
 from app.jobs.files import FINETUNING, Failure, JobView
 from app.page import Page, Piece, Updates, Values
-from app.rooms.desk import Desk
+from app.rooms.desk import Desk, mark
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import distance_curves, training_curves
 
@@ -23,14 +23,13 @@ class ProgressRoom:
         self.desk = desk
 
     def build(self, page: Page) -> None:
-        page["status"] = gr.HTML(render.status(None), elem_id="status")
         with gr.Accordion("How the training goes", visible=False, elem_id="curves") as page["curves"]:
             with gr.Row():
                 page["losses"] = gr.Plot(show_label=False, min_width=300)
                 page["distances"] = gr.Plot(show_label=False, min_width=300)
             gr.HTML(note(words.CURVES))
             page["film"] = gr.HTML("", elem_id="film")
-            page["film_step"] = gr.Slider(0, 100, 100, step=1, label="Film strip, at % of the run", visible=False,
+            page["film_step"] = gr.Slider(0, 100, 100, step=1, label="Film strip, after so many steps", visible=False,
                                           info=words.FILM_STEP, elem_id="film-step", buttons=[])
             with gr.Row(equal_height=False, visible=False) as page["keep"]:
                 page["keep_name"] = gr.Textbox(label="Keep this checkpoint as", info=words.KEEP, max_lines=1, scale=3,
@@ -41,6 +40,9 @@ class ProgressRoom:
             page["keep_note"] = gr.HTML("", elem_id="keep-note")
             with gr.Accordion("Log, step by step", open=False, elem_id="step-log"):
                 page["log"] = gr.HTML("")
+
+    def build_status(self, page: Page) -> None:
+        page["status"] = gr.HTML(render.status(None), elem_id="status")
 
     def wire(self, page: Page) -> None:
         self.desk.redraws(page, page["film_step"].input, self)
@@ -63,8 +65,11 @@ class ProgressRoom:
         steps = trained.steps if trained else ()
         film = trained.film if trained else ()
         curve = (trained.job_id if trained else "", len(steps), steps[-1].step if steps else 0)
-        reel = (curve[0], film[-1].step if film else 0)
-        scrubbed = values["film_step"] / 100 * trained.total_steps if trained else 0
+        reel = (curve[0], len(film), film[-1].step if film else 0)
+        last = trained.total_steps if trained else 0
+        moments = (curve[0], last, len({strip.step for strip in film}) > 1)
+        is_set = (values["seen"] or {}).get("film_step") == mark(moments)  # else the slider is another run's
+        scrubbed = values["film_step"] if is_set and values["film_step"] is not None else last
         own = view is not None and view is trained and not view.recorded
         keeps = own and bool(steps) and (view.phase == FINETUNING or not active)
         return {
@@ -74,7 +79,7 @@ class ProgressRoom:
             "losses": Piece(curve, lambda: training_curves(steps) if steps else None),
             "distances": Piece(curve, lambda: distance_curves(steps) if steps else None),
             "film": Piece((reel, scrubbed), lambda: pictures.film(film, scrubbed)),
-            "film_step": Piece(len(film) > 1, lambda: gr.update(visible=len(film) > 1)),
+            "film_step": Piece(moments, lambda: gr.update(visible=moments[2], maximum=max(last, 1), value=last)),
             "keep": Piece(keeps, lambda: gr.update(visible=keeps)),
             "keep_note": Piece(curve[0], lambda: ""),
             "log": Piece(curve, lambda: step_log(steps)),

@@ -38,10 +38,14 @@ class SettingsRoom:
             page["load"] = gr.UploadButton("Load settings", size="sm", file_types=[".yaml", ".yml"],
                                            elem_id="load-settings", min_width=110)
             page["link"] = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=110)
-        page["loaded_note"] = gr.HTML(note(words.SETTINGS_NOTE), elem_id="loaded-note")
+        gr.HTML(note(words.SETTINGS_NOTE))
         page["link_text"] = gr.Textbox("", label="Link to these settings", visible=False, interactive=False, max_lines=1,
                                        buttons=["copy"], elem_id="link-text")
         page["outgoing"] = gr.Textbox("", visible=False)  # what the browser saves or copies
+
+    def build_note(self, page: Page) -> None:
+        """What was loaded, where it is seen."""
+        page["loaded_note"] = gr.HTML(note(""), elem_id="loaded-note")
 
     def wire(self, page: Page) -> None:
         for name, handler, script, filled in (("save", self.save, "saveFile", None),

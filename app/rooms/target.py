@@ -6,9 +6,7 @@ from dataclasses import replace
 import gradio as gr
 
 from app import words
-from app.engine import Engine
 from app.html.fragment import fragment
-from app.html.model_list import model_list
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
 from app.jobs.lengths import typed_note
@@ -20,9 +18,7 @@ from app.targets import joint_table
 from app.targets.sliders import (AS_IT_IS, CUSTOM, LABOUR, TargetPreset, equal_percents, labour_preset, matching_preset,
                                  measured_preset, rebalance, target_presets)
 from fairness_core.settings.attributes import Attribute, TargetError, load_attributes
-from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.labour_statistics import load_labour_statistics
-from fairness_core.settings.prompts import ConceptGroup
 
 SLIDERS = tuple(f"{a.name}:{c}" for a in load_attributes().values() for c in a.class_names)
 SWITCHES = tuple(f"{a}:control" for a in load_attributes())
@@ -45,7 +41,7 @@ class TargetRoom:
         self.desk = desk
 
     def build(self, page: Page) -> None:
-        build_target(page, self.desk.runner.engine, next(iter(self.desk.presets.values())).config)
+        build_target(page)
 
     def wire(self, page: Page) -> None:
         for name, attribute in load_attributes().items():
@@ -150,29 +146,16 @@ class TargetRoom:
         return {"concepts": gr.update(label=settings.concepts_label(values))}
 
 
-def build_target(page: Page, engine: Engine, first_config: FinetuneConfig) -> None:
-    title(1, "Choose a target")
-    models = engine.available_models()
-    usable = [(m.label, m.name) for m in models if not m.unavailable]
-    own = engine.find_model is not None
-    page["model"] = gr.Dropdown(usable, value=usable[0][1] if usable else None, label="Model", elem_id="model",
-                                info=words.MODEL + (words.OWN_MODEL if own else ""), allow_custom_value=own)
-    gr.HTML(model_list(models))
+def build_target(page: Page) -> None:
+    title(1, "Target")
     first = target_presets()[0]
     page["target_preset"] = gr.Dropdown([*(p.label for p in target_presets()), LABOUR, AS_IT_IS,
                                          CUSTOM], value=first.label,
-                                        label="Target", info=words.PRESET, elem_id="target-preset")
+                                        label="Who should be seen", elem_id="target-preset")
     page["preset_note"] = gr.HTML(preset_note(first), elem_id="preset-note")
     for attribute in load_attributes().values():
         attribute_controls(page, attribute, first.percents.get(attribute.name))
     joint_controls(page)
-    chosen = settings.chosen_at_first(first_config)
-    with gr.Accordion(settings.concepts_label(chosen), open=False, elem_id="concepts") as page["concepts"]:
-        for group, concepts in settings.concept_groups().items():
-            concept_controls(page, group, concepts, chosen[f"{group}:concepts"])
-    page["free_text"] = gr.Textbox(label="Your own prompts", info=words.FREE_TEXT, lines=1, max_lines=6,
-                                   placeholder="a close-up of a smiling barista in warm light", elem_id="free-text")
-    page["prompt_note"] = gr.HTML("", elem_id="prompt-note")
 
 
 def attribute_controls(page: Page, attribute: Attribute, percents: dict[str, int] | None) -> None:
@@ -186,13 +169,6 @@ def attribute_controls(page: Page, attribute: Attribute, percents: dict[str, int
                     0, 100, (percents or equal_percents(attribute))[cls.name], step=1, label=f"{cls.label} %",
                     info=cls.description or None, elem_id=f"slider-{attribute.name}-{cls.name}", buttons=[])
     page[f"{attribute.name}:sliders"] = sliders
-
-
-def concept_controls(page: Page, group: str, concepts: ConceptGroup, chosen: tuple[str, ...]) -> None:
-    page[f"{group}:concepts"] = gr.CheckboxGroup(
-        list(concepts.train), value=list(chosen), label=settings.GROUP_LABELS.get(group, group.capitalize()),
-        info=f"{words.CONCEPTS} Held out, compared afterwards: {', '.join(concepts.held_out)}.",
-        show_select_all=True, elem_id=f"concepts-{group}")
 
 
 def joint_controls(page: Page) -> None:

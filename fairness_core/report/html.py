@@ -13,7 +13,7 @@ from PIL import Image
 
 from fairness_core import plots
 from fairness_core.about import About
-from fairness_core.annotate import annotate_set, contact_sheet
+from fairness_core.annotate import annotate_set, contact_sheet, short_labels
 from fairness_core.events import StepDone
 from fairness_core.metrics import joint_labels
 from fairness_core.report.model_names import public_name
@@ -22,7 +22,7 @@ from fairness_core.report.settings import settings_rows, target_rows
 from fairness_core.report.table import READING, image_sets, metrics_table, printed, sweep_table
 from fairness_core.report.text_tables import tables_in_words
 from fairness_core.results import ImageSet, PromptComparison
-from fairness_core.settings.attributes import Attribute, TargetDistribution
+from fairness_core.settings.attributes import Attribute, TargetDistribution, load_attributes
 from fairness_core.settings.config import FinetuneConfig
 
 PICTURED_PROMPTS, PICTURED_IMAGES, PICTURE_COLUMNS = 6, 8, 4
@@ -44,6 +44,7 @@ def to_html(config: FinetuneConfig, steps: Sequence[StepDone], comparisons: Sequ
         target=target_rows(config), measures=printed(table) if comparisons else None, reading=READING,
         verdicts=verdicts(comparisons, config), parts=tables_in_words(comparisons, config) if comparisons else {},
         figures=html_figures(report_figures(steps, comparisons, config) + sweep_figures(sweep or {}, config)),
+        kinds=[(a.label, list(zip(short_labels(a), a.classes))) for a in load_attributes().values()],
         prompts=[prompt_pictures(c) for c in comparisons[:PICTURED_PROMPTS]], settings=settings_rows(config))
 
 

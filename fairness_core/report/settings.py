@@ -23,7 +23,7 @@ def settings_rows(config: FinetuneConfig) -> list[list[str]]:
     """Every setting in words, but the target, which has its own table."""
     plain = to_plain(config) | {"model": public_name(config.model)}
     weights = {f"loss: {name}": value for name, value in plain.pop("losses").items()}
-    for name in ("prompts", "kept_prompts"):
+    for name in ("prompts", "kept_prompts", "film_prompts"):
         plain[name] = "; ".join(map(concept_name, plain[name]))
     kept = {name: value for name, value in plain.items() if name not in TARGET_FIELDS}
     return [[name.replace("_", " "), str(value)] for name, value in (kept | weights).items()]

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.runs.folder import RunError, RunFolder
 from fairness_core.runs.sheets import WEBP_QUALITY, load_sheet, save_sheet
@@ -64,10 +66,11 @@ def cut_unterminated_line(file: BinaryIO) -> None:
 def event_data(folder: RunFolder, event: Event, film_quality: int) -> dict:
     """An event as JSON-ready data; paths inside the folder are kept relative, so that a run can move."""
     if isinstance(event, FilmStrip):
-        name = f"{event.step:06d}.webp"
+        name = f"{event.step:06d}{f'-{event.place}' if event.place else ''}.webp"
         folder.film.mkdir(parents=True, exist_ok=True)
         save_sheet(folder.film / name, event.images, film_quality)
-        return {"step": event.step, "prompt": event.prompt, "sheet": name, "shape": list(event.images.shape)}
+        return {"step": event.step, "prompt": event.prompt, "place": event.place, "sheet": name,
+                "shape": list(event.images.shape)} | perceived_data(event)
     data = asdict(event)
     if isinstance(event, Saved | Finished):
         inside = event.adapter.is_relative_to(folder.path)
@@ -75,13 +78,28 @@ def event_data(folder: RunFolder, event: Event, film_quality: int) -> dict:
     return data
 
 
+def perceived_data(strip: FilmStrip) -> dict:
+    """What is perceived in a film strip, where that is known: probabilities to 4 digits, more than is ever shown."""
+    if strip.found is None:
+        return {}
+    return {"found": strip.found.tolist(),
+            "probabilities": {name: np.round(p.astype(float), 4).tolist() for name, p in strip.probabilities.items()}}
+
+
+def strip_from_data(folder: RunFolder, values: dict) -> FilmStrip:
+    images = load_sheet(folder.film / Path(values.pop("sheet")).name, values.pop("shape"))
+    if "found" in values:
+        values["found"] = np.array(values["found"], bool)
+        values["probabilities"] = {name: np.array(p, float) for name, p in values["probabilities"].items()}
+    return FilmStrip(images=images, **values)
+
+
 def event_from_data(folder: RunFolder, number: int, data: dict) -> Event:
     try:
         kind = EVENT_TYPES[data["type"]]
         values = {k: v for k, v in data.items() if k != "type"}
         if kind is FilmStrip:
-            images = load_sheet(folder.film / Path(values.pop("sheet")).name, values.pop("shape"))
-            return FilmStrip(images=images, **values)
+            return strip_from_data(folder, values)
         if "adapter" in values:
             values["adapter"] = folder.path / values["adapter"]
         return kind(**with_nan(values))

@@ -12,6 +12,7 @@ from fairness_core.settings.validation import (ConfigError, Number, Switch, Text
                                                settings, shortened)
 
 LORA_TARGETS = ("attention", "mlp")
+MOST_FILMED = 3  # prompts
 MOST_IMAGES_A_STEP = 10_000
 
 
@@ -54,6 +55,8 @@ class FinetuneConfig:
     same attributes; every other prompt follows the target above.
     kept_prompts: prompts that say who is to be seen ("a male nurse") or otherwise must not move: every step also asks
     one of them for the faces that the original model paints. Those among `prompts` follow the target.
+    film_prompts: up to three prompts of which the same noises are painted again and again while it trains; none: the
+    first three of `prompts`.
     tune: "text_encoder", "unet" (the denoiser, be it a U-Net or a transformer) or "both" (LoRA), or "tokens"
     (`soft_tokens` learned vectors before the prompt).
     learning_rate_schedule: "constant", or "linear": falling to nothing by the last step.
@@ -76,6 +79,7 @@ class FinetuneConfig:
     joint_attributes: Texts = ()
     targets_by_prompt: Annotated[dict[Text, Any], AfterValidator(as_own_targets)] = field(default_factory=dict)
     kept_prompts: Texts = ()
+    film_prompts: Annotated[Texts, Field(max_length=MOST_FILMED, description="prompts")] = ()
     tune: Literal["text_encoder", "unet", "both", "tokens"] = "text_encoder"
     lora_rank: Annotated[Whole, Field(ge=1, le=1024)] = 16
     lora_alpha: Annotated[Number, Field(ge=0, le=100_000, description="0: as large as the rank")] = 0.0
@@ -126,6 +130,11 @@ class FinetuneConfig:
     def own_targets(self, attributes: Attributes | None = None) -> dict[str, TargetDistribution]:
         """The targets of the prompts that have their own. Raises TargetError, which names the prompt."""
         return {prompt: self.target(prompt, attributes) for prompt in self.targets_by_prompt}
+
+    @property
+    def filmed(self) -> tuple[str, ...]:
+        """The prompts that are painted again and again while it trains."""
+        return self.film_prompts or self.prompts[:MOST_FILMED]
 
     @property
     def steps_shown(self) -> int:

@@ -1,7 +1,7 @@
 """What each image of a step is asked for: on the host, from one read of what the critics saw in all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -54,13 +54,16 @@ class Asked:
     """What the images of one prompt are asked for, of all processes, in their order.
 
     labels: attribute -> int [n]; applies: attribute -> bool [n]; found: bool [n], whether there is a face; distance: of
-    the mean probabilities to the target by attribute, see events.StepDone; empty without a target.
+    the mean probabilities to the target by attribute, see events.StepDone; empty without a target. seen, seen_before:
+    of the same attributes, how many faces are perceived as each class [classes], here and in the originals.
     """
 
     labels: dict[str, np.ndarray]
     applies: dict[str, np.ndarray]
     found: np.ndarray
     distance: dict[str, float]
+    seen: dict[str, np.ndarray] = field(default_factory=dict)
+    seen_before: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def aligned(self) -> int:
@@ -90,7 +93,17 @@ def ask(group: Group, seen: Table, weights: LossWeights) -> Asked | None:
     if group.target is None:
         return Asked(*kept_labels(seen.original_labels, seen.found & seen.original_found), seen.found, {})
     labels, applies = transport_labels(seen.probabilities, seen.found, group.target, weights, group.rng)
-    return Asked(labels, applies, seen.found, distances(seen.probabilities, seen.found, group.target))
+    return Asked(labels, applies, seen.found, distances(seen.probabilities, seen.found, group.target),
+                 *faces_seen(seen, group.target))
+
+
+def faces_seen(seen: Table, target: TargetDistribution) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """attribute -> faces perceived as each class [classes], in these images and in the originals."""
+    now, before = {}, {}
+    for a in target.attributes:
+        now[a.name] = np.bincount(seen.probabilities[a.name][seen.found].argmax(-1), minlength=len(a.classes))
+        before[a.name] = np.bincount(seen.original_labels[a.name][seen.original_found], minlength=len(a.classes))
+    return now, before
 
 
 def transport_labels(probabilities: dict[str, np.ndarray], found: np.ndarray, target: TargetDistribution,

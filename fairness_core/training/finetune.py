@@ -7,19 +7,15 @@ import torch
 
 from fairness_core.adapters.attach import detach_adapter, save_adapter
 from fairness_core.adapters.files import saved_adapter
-from fairness_core.events import Event, FilmStrip, Finished, Saved, Started
+from fairness_core.events import Event, Finished, Saved, Started
 from fairness_core.hardware.memory import advice
 from fairness_core.models.loading import Model
-from fairness_core.sampling.conditioning import condition
-from fairness_core.sampling.denoise import decode_in_parts, denoise_in_parts, draw_noise, to_uint8
 from fairness_core.settings.attributes import Attributes
 from fairness_core.settings.config import ConfigError, FinetuneConfig
 from fairness_core.training.checkpoints import load_checkpoint, save_checkpoint
-from fairness_core.training.finite import checked_pictures
+from fairness_core.training.film import film_strips
 from fairness_core.training.start import Run, check_continues, prepare, start, write_settings
 from fairness_core.training.step import take_step
-
-FILM_IMAGES = 6
 
 
 def finetune(model: Model, config: FinetuneConfig, folder: Path, should_stop: Callable[[], bool] = lambda: False,
@@ -58,30 +54,16 @@ def advance(run: Run, folder: Path, should_stop: Callable[[], bool], resume: boo
     if run.share.is_main:
         prepare(folder, config, resume)
     yield Started(run.step, config.steps, run.model.memory_told)
+    if not run.step:
+        yield from film_strips(run)
     while run.step < config.steps and not run.share.any(should_stop()):
         yield take_step(run)
         if run.step % config.film_strip_every == 0 or run.step == config.steps:
-            yield film_strip(run)
+            yield from film_strips(run)
         if run.step % config.checkpoint_every == 0 or run.share.any(should_save()):
             yield Saved(run.step, save(run, folder))
     reason = "completed" if run.step >= config.steps else "stopped"
     yield Finished(run.step, reason, save(run, folder))
-
-
-@torch.no_grad()
-def film_strip(run: Run) -> FilmStrip:
-    """The same few noises of the first prompt, painted by the averaged adapter.
-
-    Raises ConfigError for pictures that are not finite.
-    """
-    model, config, prompt = run.model, run.config, run.config.prompts[0]
-    noise = draw_noise(prompt, range(FILM_IMAGES), config.seed, model.latent_shape).to(model.device)
-    with run.average.applied(run.parameters), model.autocast():
-        conditioning = condition(model, prompt, config.guidance_scale)
-        latents = denoise_in_parts(model.denoiser, model.scheduler, noise, conditioning, config.steps_shown,
-                                   model.memory.images_at_once).latents
-        images = checked_pictures(decode_in_parts(model.vae, latents), "the film strip's")
-        return FilmStrip(run.step, prompt, to_uint8(images))
 
 
 def save(run: Run, folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -85,11 +86,13 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Told:
-    """Of one prompt. losses: means over the images that each applies to; distance: see events."""
+    """Of one prompt. losses: means over the images that each applies to; distance, seen, seen_before: see events."""
 
     losses: dict[str, float]
     distance: dict[str, float]
     faces_found: int
+    seen: dict[str, np.ndarray]
+    seen_before: dict[str, np.ndarray]
 
 
 def rows_of(values: dict[str, Tensor], rows: slice) -> dict[str, Tensor]:
@@ -216,7 +219,7 @@ def tell(judgement: Judgement, groups: Sequence[Group], share: Share) -> list[To
         total, alignment, semantics, face = losses[places].sum(0)
         n, found = len(places), int(asked.found.sum())
         means = (total / n, alignment / max(asked.aligned, 1), semantics / n, face / found)
-        told.append(Told(dict(zip(LOSSES, map(float, means))), asked.distance, found))
+        told.append(Told(dict(zip(LOSSES, map(float, means))), asked.distance, found, asked.seen, asked.seen_before))
     return told
 
 

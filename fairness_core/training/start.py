@@ -52,7 +52,7 @@ def start(model: Model, config: FinetuneConfig, attributes: Attributes | None = 
     if config.tune == "tokens" and model.text_encoder_2 is not None:
         raise ConfigError(f"{model.label} has two text encoders, and soft tokens are for one: tune 'text_encoder', "
                           "'unet' or 'both'.")
-    for prompt in (*config.prompts, *config.kept_prompts):
+    for prompt in (*config.prompts, *config.kept_prompts, *config.film_prompts):
         check_prompt(model.tokenizer, prompt, reserved=config.soft_tokens if config.tune == "tokens" else 0)
     share = current_share(model.device)
     if config.images_per_prompt < share.count:

@@ -61,7 +61,7 @@ def take_step(run: Run) -> StepDone:
     return StepDone(run.step, run.config.steps, time.monotonic() - started,
                     prompts_of_step(run.config, run.step - 1)[0], mean_of([t.losses for t in told]),
                     mean_of([t.distance for t in told]), images, sum(t.faces_found for t in told), skipped,
-                    run.original_seconds)
+                    run.original_seconds, sum_of([t.seen for t in told]), sum_of([t.seen_before for t in told]))
 
 
 def batch_of_step(run: Run) -> Batch:
@@ -178,6 +178,10 @@ def paint_originals(run: Run, batch: Batch, new: list[int]) -> dict[int, Referen
                                    config.sampling_steps, model.memory.images_at_once).latents
     seen = look_at_originals(model.critics, decode_in_parts(model.vae, latents))
     return {i: seen.rows(rows) for i, rows in zip(new, part.rows)}
+
+
+def sum_of(records: list[dict[str, np.ndarray]]) -> dict[str, list[int]]:
+    return {key: sum(r[key] for r in records).tolist() for key in records[0]} if records else {}
 
 
 def mean_of(records: list[dict[str, float]]) -> dict[str, float]:

@@ -128,6 +128,8 @@ def fake_finetune(recorder: Recorder, seconds: float, pace: Callable[[int, Calla
         state = folder / "checkpoint.json"
         first = json.loads(state.read_text(encoding="utf-8"))["step"] if resume and state.exists() else 0
         yield Started(first, config.steps)
+        if not first:
+            yield from film_strips(config, 0)
         random, step = np.random.default_rng(config.seed), first
         for step in range(first + 1, config.steps + 1):
             time.sleep(seconds)
@@ -138,17 +140,28 @@ def fake_finetune(recorder: Recorder, seconds: float, pace: Callable[[int, Calla
                             "semantics": .1 * (1 - left), "face": .3 * left},
                            {name: .3 * left + .03 * random.random() for name in config.target().names},
                            config.images_per_prompt, config.images_per_prompt - int(random.integers(0, 2)),
-                           "no face found in any image" if step == 3 else "")
-            if step % config.film_strip_every == 0 or step == 1:
-                ratios = mixed(min(step / FULLY_TRAINED, 1), shares(config))
-                yield FilmStrip(step, config.prompts[0],
-                                image_set(config.prompts[0], range(8), config.seed, ratios).images)
+                           "no face found in any image" if step == 3 else "",
+                           seen=faces(config, step), seen_before=faces(config, 0))
+            if step % config.film_strip_every == 0:
+                yield from film_strips(config, step)
             if step % config.checkpoint_every == 0 or should_save():
                 yield Saved(step, save(folder, step, config))
             if should_stop():
                 break
         yield Finished(step, "completed" if step == config.steps else "stopped", save(folder, step, config))
     return finetune
+
+
+def film_strips(config: FinetuneConfig, step: int) -> Iterator[FilmStrip]:
+    for place, prompt in enumerate(config.filmed):
+        seen = image_set(prompt, range(4), config.seed, mixed(min(step / FULLY_TRAINED, 1), shares(config)))
+        yield FilmStrip(step, prompt, seen.images, place, seen.found, seen.probabilities)
+
+
+def faces(config: FinetuneConfig, step: int) -> dict[str, list[int]]:
+    """Of a hundred faces, how many are of each class of what is controlled."""
+    ratios = mixed(min(step / FULLY_TRAINED, 1), shares(config))
+    return {name: [round(100 * share) for share in ratios[name]] for name in config.target().names}
 
 
 def save(folder: Path, step: int, config: FinetuneConfig) -> Path:

@@ -23,6 +23,7 @@ def compared(browser, serve):
 
 
 def test_a_correction_changes_the_table_and_can_be_undone(compared):
+    unfold(compared, "One pair", "#number")
     expect(compared.locator("#slider img")).to_have_count(2, timeout=SOON)
     words = compared.locator("#pair-words")
     expect(words).to_contain_text("no. 0")

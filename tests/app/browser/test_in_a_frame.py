@@ -79,6 +79,7 @@ def test_on_the_hub_the_address_of_its_page_finds_the_run(context, serve):
     page.wait_for_url(f"{SPACE}?job={run.name}")
     page.reload()
     expect(framed(page).locator("#status")).to_contain_text("Finished", timeout=SOON)
+    page.frame_locator("#space").get_by_role("button", name="Advanced").click()
     page.frame_locator("#space").locator("#copy-link").click()
     page.wait_for_url(re.compile(r"\?settings=[\w-]+$"))
 
@@ -108,6 +109,7 @@ def test_in_a_frame_the_link_is_in_a_field_of_its_own(context, serve):
         page.goto(outer)
         frame = framed(page)
         frame.locator("#free-text textarea").fill("a barista")
+        frame.get_by_role("button", name="Advanced").click()
         frame.locator("#copy-link").click()
         field = frame.locator("#link-text textarea, #link-text input").first
         expect(field).to_have_value(re.compile(r"^http://127.0.0.1:\d+/\?settings=[\w-]+$"), timeout=SOON)

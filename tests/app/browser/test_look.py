@@ -55,8 +55,9 @@ def test_every_tab_is_in_reach_and_fits_a_telephone(browser, serve):
         expect(tab).to_have_attribute("aria-selected", "true", timeout=SOON)
         holds(page, FITS)
     page.get_by_role("tab", name="Balance").click()
-    page.get_by_role("link", name="3 Before and after").click()
-    expect(page.locator("#step-3")).to_be_in_viewport(timeout=SOON)
+    page.get_by_role("link", name="Before and after").click()
+    expect(page.locator("#results")).to_be_in_viewport(timeout=SOON)
+    unfold(page, "One pair", "#number")
     image = page.locator("#slider img").first
     assert settled(lambda: image.bounding_box()["height"], page, lambda height: height > 200)
     expect(page.locator("#slider img").last).to_have_attribute("alt", re.compile("Debiased.*no. 0"))

@@ -73,6 +73,7 @@ def test_settings_as_a_file_and_as_a_link(browser, serve, tmp_path):
     slider(page, "gender", "female").press("Enter")
     expect(slider(page, "gender", "male")).to_have_value("70")
     page.locator("#free-text textarea").fill("a barista")
+    unfold(page, "Advanced", "#save-settings")
     with page.expect_download() as download:
         page.locator("#save-settings").click()
     kept = tmp_path / download.value.suggested_filename
@@ -90,6 +91,7 @@ def test_settings_as_a_file_and_as_a_link(browser, serve, tmp_path):
     expect(slider(page, "gender", "female")).to_have_value("30")
     expect(page.locator("#free-text textarea")).to_have_value("a barista")
 
+    unfold(page, "Advanced", "#load-settings")
     kept.write_text(kept.read_text(encoding="utf-8").replace("steps: 12", "steps: 14"), encoding="utf-8")
     load(page, kept)
     expect(page.locator("#loaded-note")).to_contain_text("finetune-settings.yaml, 14 steps", timeout=SOON)
@@ -109,6 +111,7 @@ def test_a_damaged_link_opens_the_page_and_says_so(browser, serve):
 def test_a_published_experiment_fills_the_page(browser, serve):
     served = serve(fake_engine(.02))
     page = visit(browser, served.url)
+    unfold(page, "Advanced", "#experiment")
     choose(page, "#experiment", "Race")
     expect(page.get_by_text("Race to equal shares on two occupations. Takes 14 steps")).to_be_visible(timeout=SOON)
     expect(page.locator("#concepts")).to_contain_text("2 occupations")
@@ -121,7 +124,7 @@ def test_a_published_experiment_fills_the_page(browser, serve):
     config = load_config(run / "config.yaml")
     assert config.tune == "tokens" and set(config.marginals) == {"race"} and len(config.prompts) == 2
     page.get_by_role("radio", name="Medium").check()
-    expect(page.get_by_text("Enough for several attributes at once")).to_be_visible(timeout=SOON)
+    expect(page.locator("#estimate")).to_contain_text("Perceived race on 2 prompts, each drawn about 30 times", timeout=SOON)
     expect(page.locator("#experiment input")).to_have_value("")
     page.close()
 

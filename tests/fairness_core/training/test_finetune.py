@@ -22,8 +22,9 @@ from fairness_core.training.finetune import finetune
 
 def test_events_in_order(tmp_path):
     events = run(tmp_path)
+    strips = [FilmStrip] * len(CONFIG.prompts)
     assert [type(e) for e in events] == [
-        Started, StepDone, StepDone, FilmStrip, Saved, StepDone, StepDone, FilmStrip, Saved, Finished]
+        Started, *strips, StepDone, StepDone, *strips, Saved, StepDone, StepDone, *strips, Saved, Finished]
     adapter = tmp_path / "adapter" / "pytorch_lora_weights.safetensors"
     assert events[0] == Started(0, 4)
     assert events[-1] == Finished(4, "completed", adapter) and adapter.exists()
@@ -44,18 +45,18 @@ def test_a_step_tells_what_it_did(tmp_path):
 def test_the_last_step_ends_with_a_film_strip_whatever_its_number(tmp_path):
     events = run(tmp_path, replace(CONFIG, steps=3, film_strip_every=2))
     strips = [e for e in events if isinstance(e, FilmStrip)]
-    assert [e.step for e in strips] == [2, 3]
+    assert [e.step for e in strips] == [0, 0, 2, 2, 3, 3]
     assert all(e.images.shape == (6, 16, 16, 3) and e.images.dtype == np.uint8 for e in strips)
-    assert all(e.prompt == "a nurse" for e in strips)
+    assert [(e.place, e.prompt) for e in strips] == 3 * list(enumerate(CONFIG.prompts))
 
 
 def test_the_film_strip_shows_the_same_noises(tmp_path):
     """An adapter that hardly moved paints what the original paints from them."""
-    model = tiny_model()
-    original = to_uint8(paint(model, "a nurse", range(6), CONFIG.seed, CONFIG.sampling_steps, CONFIG.guidance_scale))
+    model, settings = tiny_model(), (CONFIG.seed, CONFIG.sampling_steps, CONFIG.guidance_scale)
+    original = {prompt: to_uint8(paint(model, prompt, range(6), *settings)) for prompt in CONFIG.prompts}
     for event in finetune(model, replace(CONFIG, learning_rate=1e-9), tmp_path):
         if isinstance(event, FilmStrip):
-            assert np.abs(event.images.astype(int) - original).max() <= 1
+            assert np.abs(event.images.astype(int) - original[event.prompt]).max() <= 1
 
 
 # ---------------------------------------------------------------- what changes and what does not
