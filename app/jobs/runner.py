@@ -25,9 +25,12 @@ from app.jobs.store import JobStore
 from app.jobs.visitors import Visitors
 from app.jobs.work import Work, adapter_of
 from fairness_core import runs
+from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import Correction
 
 MOST_QUEUED = 50
+WAITING_SECONDS = 2  # a pair that is painted just now may be done by then
+CLOSING_SECONDS = 60  # a step of a large model takes that long, and would be lost
 log = logging.getLogger(__name__)
 
 
@@ -48,7 +51,7 @@ class JobRunner:
         self.closing = threading.Event()
         self.paces = Paces(runs_root / "paces.json", engine.machine_speed)
         self.work = Work(self.engine, runs_root, self.view, self.visitors.note, self.closing, self.paces)
-        self.acting = threading.Lock()
+        self.acting, self.painting = threading.Lock(), threading.Lock()
         self.changed = threading.Condition()
         self.queue: deque[Job] = deque()
         self.live: dict[str, Job] = {}
@@ -79,6 +82,16 @@ class JobRunner:
             raise
         return folder.path.name
 
+    def paint_pair(self, shown: JobView, prompt: str, number: int, strength: float) -> PromptComparison:
+        """One pair of a comparison at another strength, at once. Raises JobError while a run is at work, LimitError."""
+        if not self.painting.acquire(timeout=WAITING_SECONDS):
+            raise JobError("A run is at work, and one thing is painted at a time: dial the strength again when it is done.")
+        try:
+            self.visitors.spend(replace(shown.request, kind="compare", compare_prompts=(prompt,), images=1))
+            return self.work.pair(shown, prompt, number, strength)
+        finally:
+            self.painting.release()
+
     # ------------------------------------------------------------ changing a run
 
     @contextmanager
@@ -90,7 +103,7 @@ class JobRunner:
         with self.acting:
             view = self.view(job_id)
             if view.recorded:
-                raise JobError("A recorded run ships with the app and stays as it is: press “Paint again” for a comparison "
+                raise JobError("A recorded run ships with the app and stays as it is: press “Paint all pairs at this strength” for a comparison "
                                "of your own, or Start for a run of your own.")
             self.visitors.check_own(job_id)
             yield view
@@ -120,7 +133,7 @@ class JobRunner:
             if view.adapter is None:
                 raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
             folder = runs.RunFolder(view.folder)
-            self.visitors.note(keep_checkpoint(self.runs_root, folder, view.request, view.step, name))
+            self.visitors.note(keep_checkpoint(self.runs_root, folder, view.request, view.saved_step, name))
 
     def correct(self, job_id: str, corrections: Sequence[Correction]) -> None:
         """Puts these corrections of a comparison in the place of earlier ones. Raises JobError, CorrectionError."""
@@ -179,11 +192,11 @@ class JobRunner:
         return self.store.recorded()
 
     def close(self) -> None:
-        """Stops the worker after its current step; for tests and a clean shutdown."""
+        """Stops the worker after its current step, which is saved; for tests and a clean shutdown."""
         with self.changed:
             self.closing.set()
             self.changed.notify_all()
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=CLOSING_SECONDS)
 
     # ------------------------------------------------------------ the queue
 
@@ -209,7 +222,8 @@ class JobRunner:
                     return
                 job = self.queue.popleft()
                 job.state, job.phase = RUNNING, LOADING
-            state = job.visitor.run(self.work.attempt, job)
+            with self.painting:
+                state = job.visitor.run(self.work.attempt, job)
             with self.changed:
                 self.retire(job, state)
 

@@ -8,7 +8,7 @@ from app import words
 from app.html import measures, pictures, render
 from app.html.fragment import fragment, note
 from app.jobs.files import JobView
-from app.page import Page, Piece, Values, title, unless_shown
+from app.page import Page, Piece, Values, known_or_first, title, unless_shown
 from app.rooms import compare_figures
 from app.rooms.desk import Desk
 from app.rooms.downloads import download_piece
@@ -40,7 +40,6 @@ class CompareRoom:
             page["verdict"] = gr.HTML("", elem_id="verdict")
             self.more.build_button(page)
             self.build_pictures(page)
-            self.pair.build(page)
             self.more.build(page)
             self.build_figures(page)
             with gr.Row():
@@ -107,13 +106,14 @@ class CompareRoom:
             "table": Piece(which, lambda: measures.table(comparisons, shown.request.config)),
             "adapter": download_piece(adapter),
             "archive": download_piece(self.archive_of(shown)),
-            **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values), **self.more.pieces(shown),
+            **self.figures(shown, values), **self.pair.pieces(shown, view), **self.more.pieces(shown),
         }
 
     def figures(self, shown: JobView, values: Values) -> dict[str, Piece]:
         comparisons, config, which = shown.comparisons, shown.request.config, compare_figures.identity(shown)
-        name, class_name = values["plot_class"].split(":")
-        attribute, sort, pair = load_attributes()[name], values["sort"], values["joint_pair"]
+        name, class_name = known_or_first(values["plot_class"], render.class_choices()).split(":")
+        sort = known_or_first(values["sort"], SORTS)
+        attribute, pair = load_attributes()[name], known_or_first(values["joint_pair"], compare_figures.attribute_pairs())
         prompts = [c.prompt for c in comparisons]
         return {
             "distribution": Piece((which, name, class_name, sort), lambda: distribution_plot(

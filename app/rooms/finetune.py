@@ -49,7 +49,7 @@ class FinetuneRoom:
         page.on(page["length"].input, self.length_chosen, ("length",),
                 (*TRAINED, "filled_for", "loaded", "loaded_note", "experiment", "estimate"))
         page.on(page["steps"].input, self.steps_changed, ("length", "experiment", "loaded", "steps"), ("estimate",))
-        page.asks(page["start"].click, self.start, SETTINGS_INPUTS)
+        page.asks(page["start"].click, self.start, SETTINGS_INPUTS, js="startPressed")
         page.asks(page["stop"].click, self.stop)
         page.asks(page["continue"].click, self.go_on, ("more_steps",))
 
@@ -68,7 +68,9 @@ class FinetuneRoom:
 
     def length_chosen(self, values: Values) -> Updates:
         """The preset's settings fill Advanced."""
-        preset = self.desk.presets[values["length"]]
+        preset = self.desk.presets.get(values["length"])
+        if preset is None:
+            return {}
         return settings.advanced_values(preset.config) | {
             "filled_for": preset.name, "loaded": "", "loaded_note": "", "experiment": None,
             "estimate": self.desk.takes(preset, preset.config.steps)}
@@ -77,7 +79,7 @@ class FinetuneRoom:
         """The time follows; settings of a file have none that was measured."""
         length = None if values["loaded"] else self.desk.length(values)
         preset = self.desk.experiments.get(values["experiment"], length)
-        return {"estimate": self.desk.takes(preset, int(values["steps"] or 1))}
+        return {"estimate": self.desk.takes(preset, steps_told(values["steps"]))}
 
     def start(self, values: Values) -> Updates:
         return self.desk.submitting(values, lambda: self.desk.runner.submit(
@@ -95,6 +97,11 @@ class FinetuneRoom:
             view = self.desk.runner.view(values["job_id"])
             return self.desk.runner.go_on(view.job_id, 0 if view.can_resume else int(values["more_steps"] or 0))
         return self.desk.submitting(values, continued)
+
+
+def steps_told(steps: float | None) -> int:
+    """As many as there can be: an estimate is of these."""
+    return int(min(max(steps or 1, 1), settings.MOST_STEPS))
 
 
 def advanced_controls(page: Page, values: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Asking the comparison for more: more images, prompts outside the training, another strength of the adapter."""
+"""Asking the comparison for more: more images, prompts outside the training."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +18,7 @@ MOST_AT_ONCE = 64
 
 
 class MorePart:
-    shows = ("dial", "more_images")
+    shows = ("more_images",)
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -27,7 +27,7 @@ class MorePart:
         page["more_images"] = gr.Button("More images", size="md", elem_id="more-images")
 
     def build(self, page: Page) -> None:
-        with gr.Accordion("Other prompts, other strength", open=False, elem_id="more"):
+        with gr.Accordion("Other prompts", open=False, elem_id="more"):
             with gr.Row(equal_height=False):
                 concepts = load_concepts()
                 page["other_prompts"] = gr.Dropdown(
@@ -36,13 +36,8 @@ class MorePart:
                 with gr.Column(scale=1, min_width=150):
                     page["add_prompts"] = gr.Button("Paint these too", elem_id="add-prompts")
                     page["all_concepts"] = gr.Button("Every concept", elem_id="all-concepts")
-            with gr.Row(equal_height=False) as page["dial"]:
-                page["strength"] = gr.Slider(0, 1.5, 1.0, step=.1, label="Strength", info=words.STRENGTH, scale=3,
-                                             elem_id="strength", buttons=[], min_width=280)
-                page["rerender"] = gr.Button("Paint again", elem_id="rerender", elem_classes="low", min_width=150)
 
     def wire(self, page: Page) -> None:
-        page.asks(page["rerender"].click, self.rerender, ("strength",))
         page.asks(page["more_images"].click, self.more_images)
         page.asks(page["add_prompts"].click, self.add_prompts, ("other_prompts",))
         page.on(page["all_concepts"].click, lambda values: {
@@ -50,10 +45,8 @@ class MorePart:
 
     def pieces(self, shown: JobView) -> dict[str, Piece]:
         images, wanted = shown.request.images, self.wanted(shown)
-        adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter
         label = f"Paint {wanted} more images per prompt (no. {images} to {images + wanted - 1})"
-        return {"dial": Piece(adapter is not None, lambda: gr.update(visible=adapter is not None)),
-                "more_images": Piece((wanted, images), lambda: gr.update(visible=wanted > 0, value=label))}
+        return {"more_images": Piece((wanted, images), lambda: gr.update(visible=wanted > 0, value=label))}
 
     def wanted(self, shown: JobView) -> int:
         """How many more images the button paints; none when the verdicts are clear, or while some are being painted."""
@@ -61,10 +54,6 @@ class MorePart:
             return 0
         told = measures.images_wanted(verdicts(shown.comparisons, shown.request.config))
         return min(told, MOST_AT_ONCE, settings.MOST_IMAGES - shown.request.images)
-
-    def rerender(self, values: Values) -> Updates:
-        """The pictures on show again, with another strength of the adapter."""
-        return self.asking(values, lambda shown: settings.again(shown, extends="", strength=float(values["strength"])))
 
     def more_images(self, values: Values) -> Updates:
         return self.asking(values, lambda shown: settings.again(
