@@ -14,6 +14,7 @@ window.fetch = async (address, options) => {
   const answer = await answersOf(address, options);
   if (!String(address).includes('/run/predict') || !answer.ok) return answer;
   const {fn_index: number, data: sent} = JSON.parse(options.body), asked = touch(number);
+  if (!asked) return answer;
   const place = asked.outputs.indexOf(jobField());
   if (place >= 0) {
     const named = (await answer.clone().json()).data[place];

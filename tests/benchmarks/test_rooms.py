@@ -15,7 +15,7 @@ from fairness_core.settings.config import FinetuneConfig
 def test_what_is_recorded_is_what_the_page_reads(tmp_path, monkeypatch):
     model, run = tiny_model(), RunFolder(tmp_path / "recorded" / "mini-short")
     save_config(run, FinetuneConfig(prompts=("a nurse",), marginals={"gender": {"female": .5, "male": .5}}, sampling_steps=3))
-    attach_adapter(model, "text_encoder", rank=2, alpha=2, seed=0)
+    attach_adapter(model, "text_encoder", rank=2, alpha=2, targets=("attention",), soft_tokens=0, seed=0)
     save_adapter(model, run.adapter.parent)
     detach_adapter(model)
     monkeypatch.setattr(rooms, "load_model", lambda name: model)
