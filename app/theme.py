@@ -49,5 +49,5 @@ def theme() -> gr.themes.Base:
 
 def look() -> dict[str, Any]:
     """Arguments of Blocks.launch: theme, styles, and the functions that `js` and `js_on_load` of the page call."""
-    scripts = "\n".join(path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js")))
-    return {"theme": theme(), "css_paths": [STATIC / "page.css"], "head": f"<script>{scripts}</script>"}
+    scripts = [path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js"))]
+    return {"theme": theme(), "css_paths": [STATIC / "page.css"], "head": "".join(f"<script>{script}</script>" for script in scripts)}

@@ -35,6 +35,8 @@ def test_whatever_is_typed_the_shares_sum_to_100(browser, serve, typed, female, 
 def test_fields_beyond_their_ends_and_choices_left_empty_are_no_errors(browser, serve):
     page = visit(browser, serve(fake_engine(.01)).url)
     wrong = refusals(page)
+    if not page.locator("#experiment input").is_visible():
+        page.locator("#advanced > button").click()
     page.locator("#experiment input").focus()
     page.keyboard.press("Tab")
     page.get_by_role("tab", name="Gradient lab").click()
