@@ -57,8 +57,8 @@ def percents_of(values: dict[str, Any]) -> dict[str, dict[str, int]]:
 
 
 def chosen_pair(values: dict[str, Any]) -> str:
-    """The two attributes of the table of combinations; empty unless both are controlled."""
-    known = [pair for _, pair in pair_choices(list(percents_of(values)))]
+    """The two attributes of the table of combinations; empty where there are no such."""
+    known = [pair for _, pair in pair_choices(list(load_attributes()))]
     return values["joint:pair"] if values["joint:pair"] in known else ""
 
 
@@ -74,7 +74,7 @@ def chosen_target(values: dict[str, Any]) -> dict[str, Any]:
     ratios = marginals(percents)
     if not values["joint:on"] or len(percents) < 2:
         return {"marginals": ratios, "joint": None, "joint_attributes": ()}
-    if not chosen_pair(values):
+    if not set((values["joint:pair"] or "").split(" x ")) <= set(percents):
         raise TargetError("The table of combinations is about an attribute that is not controlled: choose its pair.")
     names, joint = joint_target(values["joint:pair"], joint_cells(values), percents)
     return {"marginals": {}, "joint": joint, "joint_attributes": names}

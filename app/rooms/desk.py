@@ -140,7 +140,7 @@ class Desk:
 
     def known(self, job_id: str) -> str:
         """The id of a job that is still here; of any other nothing."""
-        return job_id if self.view_if_any(job_id) else ""
+        return job_id if isinstance(job_id, str) and self.view_if_any(job_id) else ""
 
     def shown(self, view: JobView | None) -> JobView | None:
         """Whose pictures step 3 shows: the job's, else those of the run it started from, else the first recorded run's."""

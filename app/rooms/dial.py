@@ -12,9 +12,15 @@ from app.rooms.compare_figures import identity
 from app.rooms.desk import Desk
 from app.text import duration
 from fairness_core.errors import UserError, words_for
+from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
 
 STRONGEST = 1.5
+
+
+def chosen_of(shown: JobView, prompt: str | None) -> PromptComparison:
+    """What is compared of a prompt; of one that is not among them, of the first."""
+    return next((c for c in shown.comparisons if c.prompt == prompt), shown.comparisons[0])
 
 
 class DialPart:
@@ -63,9 +69,10 @@ class DialPart:
         try:
             if shown is None or strength == shown.request.strength:
                 return {"repainted": ""}
-            prompts = [c.prompt for c in shown.comparisons]
-            prompt = values["prompt"] if values["prompt"] in prompts else prompts[0]
-            pair = self.desk.runner.paint_pair(shown, prompt, int(values["viewed_number"] or 0), strength)
+            compared, number = chosen_of(shown, values["prompt"]), int(values["viewed_number"] or 0)
+            if number not in compared.original.numbers:
+                raise JobError("This pair is no longer on the page: open another.")
+            pair = self.desk.runner.paint_pair(shown, compared.prompt, number, strength)
         except (UserError, OSError) as error:
             return {"repainted": "", "dial_told": fragment("wrong", text=words_for(error), role="alert")}
         bars = [name for name in load_attributes() if name in values["bars"]]

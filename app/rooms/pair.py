@@ -10,7 +10,7 @@ from app.jobs.files import Failure, JobView
 from app.page import Page, Piece, Updates, Values
 from app.rooms import correcting
 from app.rooms.desk import Desk, Room
-from app.rooms.dial import DialPart
+from app.rooms.dial import DialPart, chosen_of
 from fairness_core.errors import UserError, words_for
 from fairness_core.runs.corrections import Correction, with_correction
 
@@ -55,8 +55,7 @@ class PairPart:
 
     def fix(self, values: Values) -> Updates:
         def added(shown: JobView) -> tuple[Correction, ...]:
-            prompts = [c.prompt for c in shown.comparisons]
-            prompt = values["prompt"] if values["prompt"] in prompts else prompts[0]
+            prompt = chosen_of(shown, values["prompt"]).prompt
             one = correcting.correction(prompt, values["fix_side"], int(values["viewed_number"] or 0), values["fix_class"])
             return with_correction(shown.corrections, one)
         return self.correcting(values, added)

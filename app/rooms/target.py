@@ -129,8 +129,9 @@ class TargetRoom:
 
     def fill(self, values: Values) -> Updates:
         """The table as if the two attributes were independent, from the sliders."""
-        pair = settings.chosen_pair(values)
-        return table_values(pair, joint_table.from_marginals(pair, settings.percents_of(values))) if pair else {}
+        pair, percents = settings.chosen_pair(values), settings.percents_of(values)
+        known = pair and set(pair.split(" x ")) <= set(percents)
+        return table_values(pair, joint_table.from_marginals(pair, percents)) if known else {}
 
     def scale(self, values: Values) -> Updates:
         pair = settings.chosen_pair(values)

@@ -38,6 +38,8 @@ function showPair() {
   document.getElementById('viewer-title').textContent = `${concept && `“${concept}”, `}no. ${number} (${viewed.place + 1} of ${cards.length})`;
   [[viewerPart('over'), original, words[0]], [viewerPart('under'), anew ?? debiased, anew?.dataset.words ?? words[1]]].forEach(
     ([image, from, said]) => { image.src = from.src; image.alt = said ?? from.alt; });
+  const [wide, high] = ['width', 'height'].map((side) => Number(original.getAttribute(side)));
+  viewerPart('lens').style.setProperty('--ratio', wide && high ? wide / high : 1);
   const told = [words[0], anew?.dataset.words ?? words[1]].map((said) => Object.assign(document.createElement('p'), {textContent: said}));
   viewerPart('words').replaceChildren(...told);
   viewerPart('previous').disabled = viewed.place === 0;
