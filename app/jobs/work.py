@@ -118,7 +118,8 @@ class Work:
         [comparison] = self.engine.compare(
             model, [prompt], range(number, number + 1), request.seed, adapter, strength=strength,
             sampling_steps=request.config.steps_shown, guidance_scale=request.config.guidance_scale)
-        self.paces.remember_pairs(request.config, time.monotonic() - started, 1)
+        if self.paces.of_pair(request.config) is None:  # one alone takes longer than one of many
+            self.paces.remember_pairs(request.config, time.monotonic() - started, 1)
         return comparison
 
     def earlier_images(self, job: Job) -> list[PromptComparison]:
