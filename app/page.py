@@ -45,10 +45,11 @@ class Page(dict[str, Any]):
         return trigger(call, self.called(reads), self.called(writes), **QUIET | options)
 
     def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = (),
-             writes: Sequence[str] = (), **options: Any) -> None:
+             writes: Sequence[str] = (), **options: Any) -> Any:
         """As `on`, for a touch that may show another job: its id is put where a reload finds it, once it is known."""
-        self.on(trigger, handler, (*self.view_inputs, *reads), ("job_id", *self.shows, *writes), **options).then(
-            None, [self["job_id"]], [self["last_job"]], js="rememberJob", api_visibility="private", show_progress="hidden")
+        asked = self.on(trigger, handler, (*self.view_inputs, *reads), ("job_id", *self.shows, *writes), **options)
+        asked.then(None, [self["job_id"]], [self["last_job"]], js="rememberJob", api_visibility="private", show_progress="hidden")
+        return asked
 
     def read(self, names: Sequence[str], sent: Sequence[Any]) -> Values:
         """What a browser sent for these components, each as a value of its kind."""

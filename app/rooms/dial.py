@@ -38,9 +38,10 @@ class DialPart:
                 page["dial_told"] = gr.HTML("", elem_id="dial-told", min_width=220)
 
     def wire(self, page: Page) -> None:
-        page.on(page["strength"].input, self.repaint, ("job_id", "prompt", "bars", "strength", "viewed_number"),
-                ("repainted", "dial_told"), trigger_mode="always_last", js="repaintPair").then(
-                    None, None, None, js="pairRepainted", api_visibility="private")
+        asked = page.on(page["strength"].input, self.repaint, ("job_id", "prompt", "bars", "strength", "viewed_number"),
+                        ("repainted", "dial_told"), trigger_mode="always_last", js="repaintPair")
+        for answered in (asked.then, asked.failure):
+            answered(None, None, None, js="pairRepainted", api_visibility="private")
         page.asks(page["rerender"].click, self.rerender, ("strength",))
 
     def pieces(self, shown: JobView, view: JobView | None) -> dict[str, Piece]:

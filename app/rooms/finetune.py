@@ -49,7 +49,8 @@ class FinetuneRoom:
         page.on(page["length"].input, self.length_chosen, ("length",),
                 (*TRAINED, "filled_for", "loaded", "loaded_note", "experiment", "estimate"))
         page.on(page["steps"].input, self.steps_changed, ("length", "experiment", "loaded", "steps"), ("estimate",))
-        page.asks(page["start"].click, self.start, SETTINGS_INPUTS, js="startPressed")
+        page.asks(page["start"].click, self.start, SETTINGS_INPUTS, js="startPressed").failure(
+            None, None, None, js="startFailed", api_visibility="private")
         page.asks(page["stop"].click, self.stop)
         page.asks(page["continue"].click, self.go_on, ("more_steps",))
 

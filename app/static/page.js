@@ -83,6 +83,10 @@ function startPressed(...values) {
   return values;
 }
 
+function startFailed() {
+  startAnswered();
+}
+
 // What is typed beyond a field's bounds becomes what counts: the nearest that the field takes.
 document.addEventListener('focusout', ({target: field}) => {
   if (field.type !== 'number' || field.value === '') return;
