@@ -57,7 +57,7 @@ def choice(component: gr.Dropdown | gr.Radio, sent: Any) -> Any:
 
 
 def choices(component: gr.Dropdown | gr.CheckboxGroup, sent: Any) -> list[str]:
-    return [text(component, one) for one in sent if isinstance(one, str)] if isinstance(sent, list) else []
+    return [text(component, one) for one in sent if isinstance(one, str) and one] if isinstance(sent, list) else []
 
 
 def ticked(component: gr.Checkbox, sent: Any) -> bool:
