@@ -123,6 +123,6 @@ function openOnQuestion(element) {
 
 // What scrolls can be scrolled by the keyboard: the command in Runs, which nobody types into.
 new MutationObserver(() => {
-  for (const box of document.querySelectorAll('#run-again div[style*="max-height"]:not([tabindex])'))
+  for (const box of document.querySelectorAll('#run-again .cm-scroller:not([tabindex="0"])'))
     for (const [name, value] of Object.entries({tabindex: 0, role: 'group', 'aria-label': 'Command'})) box.setAttribute(name, value);
 }).observe(document.documentElement, {childList: true, subtree: true});
