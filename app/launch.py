@@ -1,6 +1,7 @@
 """Where the app runs: folders, address, limits, look."""
 
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -16,7 +17,8 @@ LARGEST_UPLOAD = 1024  # megabytes, where nothing is limited
 
 
 def launch(engine: Engine) -> None:
-    """Serves the page until interrupted. Raises SystemExit with what to do when the runs' folder cannot be written.
+    """Serves the page until interrupted, by Ctrl-C or a machine that asks it to end (SIGTERM): the step at work is finished
+    and saved first. Raises SystemExit with what to do when the runs' folder cannot be written.
 
     Environment: FAIRNESS_RUNS_DIR (where runs are kept, ./runs), FAIRNESS_SHARED (1: limits for each visitor, as on a
     Space; 0: none), GRADIO_SERVER_NAME, GRADIO_SERVER_PORT (7860).
@@ -25,6 +27,7 @@ def launch(engine: Engine) -> None:
     demo = build_app(engine, runs_folder(), RECORDED, Visitors(limits))
     port = int(os.environ.get("GRADIO_SERVER_PORT", "7860"))
     threading.Thread(target=demo.first_look, daemon=True).start()  # while the browser loads the page
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         demo.launch(**launch_options(limits), server_port=port)
     finally:

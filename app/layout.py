@@ -78,10 +78,10 @@ def build_app(engine: Engine, runs_root: Path, recorded_root: Path, visitors: Vi
         build_page(page, rooms)
         for room in desk.rooms:
             room.wire(page)
-        page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows, preprocess=False)
+        page.on(page["timer"].tick, desk.refresh, page.view_inputs, page.shows)
         opened = dict.fromkeys((*OPENED, *page.shows, *ClassroomRoom.linked, "side_runs"))
         demo.load(loader(page, desk, rooms), page.called(("last_job", *page.view_inputs)), page.called(opened),
-                  preprocess=False, **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET).then(
+                  **QUIET).then(None, [page["job_id"]], [page["last_job"]], js="rememberJob", **QUIET).then(
                       None, js="pageOpened", **QUIET)
         add_endpoints(runner, desk)
     demo.runner = runner
@@ -97,8 +97,9 @@ def page_of(desk: Desk) -> Page:
 
 def build_page(page: Page, rooms: Rooms) -> None:
     """Every room's components, where they stand."""
+    gr.HTML(fragment("skip"), js_on_load="goToStep(element)", elem_id="skip")
     gr.Markdown(words.INTRO, elem_id="intro")
-    page["job_id"] = gr.Textbox("", visible=False)
+    page["job_id"] = gr.Textbox("", visible=False, elem_id="job-id")  # which ticks.js looks for
     page["last_job"] = gr.BrowserState("", storage_key="last-job", secret="last-job")  # in a frame: see rememberJob
     page["seen"] = gr.JSON({}, visible=False)
     page["timer"] = gr.Timer(1.0, active=False)  # the page loads first, then it polls
@@ -109,6 +110,7 @@ def build_page(page: Page, rooms: Rooms) -> None:
             room.build(page)
         with gr.Tab("About"):
             gr.Markdown(words.ABOUT)
+    rooms.compare.pair.build(page)
 
 
 def build_balance(page: Page, rooms: Rooms) -> None:
@@ -153,14 +155,14 @@ def build_buttons(page: Page, rooms: Rooms) -> None:
 def loader(page: Page, desk: Desk, rooms: Rooms) -> Callable:
     """A page that opens: the job, the class and the settings in its address, if there are any. An address that holds
     none of them, in a frame, shows the visitor's last job again."""
-    def load(request: gr.Request, last_job: str, *values: Any) -> dict:
+    def load(request: gr.Request, last_job: str, *sent: Any) -> dict:
         told = any(request.query_params.get(name) for name in ("job", "class", "settings", "runs"))
         job_id = request.query_params.get("job", "") if told else desk.known(last_job)
         lesson = rooms.classroom.from_link(request.query_params.get("class", ""), request.query_params.get("teacher", ""))
         side = rooms.side_by_side.from_link(request.query_params.get("runs", ""))
         place = place_of(desk, job_id) if job_id else {}
         job_id = place.pop("job_id", "")
-        updates = desk.refresh(dict(zip(page.view_inputs, values)) | {"job_id": job_id, "seen": {}} | lesson | place | side)
+        updates = desk.refresh(page.read(page.view_inputs, sent) | {"job_id": job_id, "seen": {}} | lesson | place | side)
         if not job_id:  # without an offer nothing is said: an answer to a Start that was quicker may be there already
             updates.pop("banner")
             if left := desk.runner.left_behind():

@@ -11,11 +11,14 @@ import gradio as gr
 
 from app.errors import readable_errors
 from app.html.fragment import fragment
+from app.reading import read
 from app.zero_gpu import is_here as on_zero_gpu
 
 Values, Updates = dict[str, Any], dict[str, Any]
 # the queue's requests alone carry what ZeroGPU knows a visitor by; elsewhere it would only slow the page down
-QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None, "queue": on_zero_gpu()}
+# what is sent is read by app.reading, which takes anything: gradio refuses a value beyond a field's first bounds or choices
+QUIET = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None, "queue": on_zero_gpu(),
+         "preprocess": False}
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,21 @@ class Page(dict[str, Any]):
     def on(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str], writes: Sequence[str],
            **options: Any):
         """Calls `handler` with the values named in `reads`; its answer may change what is named in `writes` alone."""
-        def call(*values: Any) -> dict:
+        def call(*sent: Any) -> dict:
             with readable_errors():
-                return self.named(handler(dict(zip(reads, values))))
+                return self.named(handler(self.read(reads, sent)) or {writes[0]: gr.skip()})  # gradio takes no empty answer
         return trigger(call, self.called(reads), self.called(writes), **QUIET | options)
 
     def asks(self, trigger: Callable, handler: Callable[[Values], Updates], reads: Sequence[str] = (),
-             writes: Sequence[str] = ()) -> None:
+             writes: Sequence[str] = (), **options: Any) -> Any:
         """As `on`, for a touch that may show another job: its id is put where a reload finds it, once it is known."""
-        self.on(trigger, handler, (*self.view_inputs, *reads), ("job_id", *self.shows, *writes)).then(
-            None, [self["job_id"]], [self["last_job"]], js="rememberJob", api_visibility="private", show_progress="hidden")
+        asked = self.on(trigger, handler, (*self.view_inputs, *reads), ("job_id", *self.shows, *writes), **options)
+        asked.then(None, [self["job_id"]], [self["last_job"]], js="rememberJob", api_visibility="private", show_progress="hidden")
+        return asked
+
+    def read(self, names: Sequence[str], sent: Sequence[Any]) -> Values:
+        """What a browser sent for these components, each as a value of its kind."""
+        return {name: read(self[name], value) for name, value in zip(names, sent, strict=True)}
 
     def called(self, names: Sequence[str]) -> list[Any]:
         return [self[name] for name in names]
@@ -57,6 +65,12 @@ class Page(dict[str, Any]):
 def unless_shown(value: Any, shown: Any) -> dict[str, Any]:
     """The part of an update that sets a choice: a visitor may have chosen again while the answer is on its way."""
     return {} if value == shown else {"value": value}
+
+
+def known_or_first(value: Any, choices: Sequence[tuple[str, str]]) -> str:
+    """A value among the choices (shown, value); anything else is the first."""
+    values = [choice for _, choice in choices]
+    return value if value in values else values[0]
 
 
 def title(number: int, text: str) -> None:

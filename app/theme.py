@@ -39,6 +39,8 @@ def theme() -> gr.themes.Base:
         button_cancel_border_color="#e0a3a3", button_cancel_border_color_dark="#7d3036",
         checkbox_border_color="#7a8493", checkbox_border_color_dark="#8a94a3",
         block_label_background_fill="*block_background_fill", block_label_background_fill_dark="*block_background_fill",
+        link_text_color_dark="*primary_300", link_text_color_hover_dark="*primary_200",
+        link_text_color_visited_dark="*primary_300", link_text_color_active_dark="*primary_300",
         layout_gap="12px", block_padding="10px 12px",
         block_shadow="none", block_title_text_weight="600", button_large_text_weight="600",
         button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",
@@ -49,6 +51,6 @@ def theme() -> gr.themes.Base:
 
 def look() -> dict[str, Any]:
     """Arguments of Blocks.launch: theme, styles, and the functions that `js` and `js_on_load` of the page call."""
-    scripts = [(STATIC / name).read_text(encoding="utf-8") for name in ("page.js", "first.js")]
-    return {"theme": theme(), "css_paths": [STATIC / "page.css", STATIC / "first.css"],
+    scripts = [path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js"))]
+    return {"theme": theme(), "css_paths": sorted(STATIC.glob("*.css"), reverse=True),  # page.css first: others add to it
             "head": "".join(f"<script>{script}</script>" for script in scripts)}

@@ -56,7 +56,6 @@ FILM_STEP = "The same noises after fewer steps; at the end it follows the run as
 KEEP = "A copy of the averaged adapter as it is now, which later steps do not change."
 STRENGTH = "How much of the adapter is applied: 0 is the original model, 1 the trained one, up to 1.5."
 
-PICTURE_NUMBER = "The same number is the same noise, before and after, and whenever you come back."
 CORRECT = ("A classifier errs. Say what you see in the picture chosen above: every figure on this page and in the "
            "downloads is computed anew, and your correction is kept with the comparison.")
 OTHER_PROMPTS = "Concepts, or any words of your own (press Enter after each). They join the prompts above, with as many images."
@@ -85,6 +84,9 @@ so unevenly (exact McNemar test). **CLIP-I** is how alike the pictures are (1: t
 EMPTY_MOVED = Markup("""<strong>Not painted yet.</strong><br>Press the button: the panel is painted by the run
 that the Balance page shows, 16 images a prompt and model.""")
 
+RECORDED_MOVED = ("Recorded with this run, made by this code. Start a run of your own on the Balance page, then press the button "
+                  "for its own panel.")
+
 CLASSROOM = """
 ## Guess before you look
 The teacher opens a class, asks about pictures that the Balance page compares, closes the guessing and reveals the
@@ -103,6 +105,7 @@ three gradients on the same noises. **Naive**: through every step, each multipli
 step on its own, weighted as the scheduler weights it. **Adjusted**: each step on its own, all weighted alike. The first
 figure shows what each of them learns, the second how large a share every step of the sampler has in the gradient.
 """
+RECORDED_LAB = "Press Measure for a measurement of your own."
 LAB_PROMPT = "What the model paints while it learns."
 LAB_TARGET = "The one picture it should come to resemble."
 EMPTY_LAB = Markup("""<strong>Nothing measured yet.</strong><br>Press <em>Measure</em>: both figures grow while

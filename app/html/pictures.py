@@ -10,13 +10,13 @@ from PIL import Image
 
 from app.html.fragment import fragment
 from app.html.legend import legend
-from fairness_core.annotate import annotate, annotate_set
+from fairness_core.annotate import annotate_set
 from fairness_core.events import FilmStrip
 from fairness_core.plots import SURE, concept_name
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import load_attributes
 
-FILM_IMAGES, LARGE = 8, 512
+FILM_IMAGES = 8
 QUICK = 2  # of webp's efforts, 0 to 6: a page has a hundred pictures and somebody waits
 FIRST_PAIRS = 18  # what is below the pictures must stay in reach
 
@@ -44,7 +44,8 @@ def pairs(comparison: PromptComparison, shown: Sequence[str]) -> str:
     sides = [annotate_set(images, shown) for images in (comparison.original, comparison.tuned)]
     worded = annotate_set(comparison.baseline.images, shown) if comparison.baseline else []
     cards = [card(comparison, i, [side[i] for side in (*sides, worded) if i < len(side)], shown) for i in range(len(sides[0]))]
-    return fragment("pairs", legend=legend(shown), first=cards[:FIRST_PAIRS], rest=cards[FIRST_PAIRS:], bars=len(shown),
+    return fragment("pairs", concept=concept_name(comparison.prompt), legend=legend(shown), first=cards[:FIRST_PAIRS],
+                    rest=cards[FIRST_PAIRS:], bars=len(shown),
                     pairs=len(cards), images=len(comparison.original.numbers))
 
 
@@ -76,19 +77,12 @@ def perceived(images: ImageSet, i: int, shown: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def large(comparison: PromptComparison, place: int) -> tuple[np.ndarray, np.ndarray]:
-    """Original and debiased of one noise with box and number, uint8 [512, w, 3] each."""
-    first, second = (
-        annotate(images.images[place], images.numbers[place], bool(images.found[place]), images.boxes[place], {}, (), LARGE)
-        for images in (comparison.original, comparison.tuned))
-    return first, second
-
-
-def pair_words(comparison: PromptComparison, place: int, shown: Sequence[str]) -> str:
-    """What the slider shows, for everyone and for screen readers."""
-    before, after = (perceived(images, place, shown) for images in (comparison.original, comparison.tuned))
-    return fragment("pair_words", concept=concept_name(comparison.prompt), number=comparison.original.numbers[place],
-                    before=before, after=after)
+def repainted(comparison: PromptComparison, strength: float, shown: Sequence[str]) -> str:
+    """The debiased picture of a comparison of one pair, painted anew; the viewer takes it from the page."""
+    tuned = comparison.tuned
+    [picture] = annotate_set(tuned, shown)
+    return fragment("repainted", picture=data_uri(picture), concept=concept_name(comparison.prompt), number=tuned.numbers[0],
+                    words=f"Debiased at strength {strength:g}: {perceived(tuned, 0, shown)}")
 
 
 def data_uri(image: np.ndarray) -> str:

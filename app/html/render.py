@@ -99,8 +99,9 @@ def running_words(view: JobView) -> str:
 def interrupted_words(view: JobView) -> str:
     if view.adapter is None:
         return "Interrupted by a restart before its first checkpoint. Press Continue to start it over."
-    return (f"Interrupted by a restart at step {view.step} of {view.total_steps}: its last checkpoint can be used. "
-            "Press Continue to go on from there.")
+    lost = f", {view.step - view.saved_step} steps before that" if view.step > view.saved_step else ""
+    return (f"Interrupted by a restart at step {view.step} of {view.total_steps}: its last checkpoint can be used, of step "
+            f"{view.saved_step}{lost}. Press Continue to go on from there.")
 
 
 def progress(view: JobView | None) -> float | None:

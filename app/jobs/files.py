@@ -12,7 +12,7 @@ from app.targets.sliders import target_words
 from fairness_core import runs
 from fairness_core.about import About, machine
 from fairness_core.errors import UserError
-from fairness_core.events import Event, FilmStrip, Started, StepDone
+from fairness_core.events import Event, FilmStrip, Finished, Saved, Started, StepDone
 from fairness_core.files import write_atomically
 from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import Correction, load_corrections
@@ -22,7 +22,7 @@ from fairness_core.strict_json import to_json
 QUEUED, RUNNING = "queued", "running"
 FINISHED, STOPPED, CANCELLED, FAILED, INTERRUPTED = "finished", "stopped", "cancelled", "failed", "interrupted"
 ACTIVE = (QUEUED, RUNNING)
-FINETUNE, ADAPTER, AUDIT = "finetune", "adapter", "audit"
+FINETUNE, ADAPTER, AUDIT, CHECK = "finetune", "adapter", "audit", "check"
 LOADING, FINETUNING, COMPARING = "loading", "finetuning", "comparing"
 STATE_FILE = "job.json"
 NOTICE: ContextVar[str] = ContextVar("notice", default="")  # what people should be told of the job at work
@@ -67,7 +67,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job at one moment, for showing. position counts from 1 while queued; film: the latest strips by step."""
+    """A job at one moment, for showing. position counts from 1 while queued; film: the latest strips by step.
+
+    saved_step: the last that was saved, from which a finetune that broke off goes on.
+    """
 
     job_id: str
     request: JobRequest
@@ -77,6 +80,7 @@ class JobView:
     position: int = 0
     steps: tuple[StepDone, ...] = ()
     first_step: int = 0
+    saved_step: int = 0
     film: tuple[FilmStrip, ...] = ()
     comparisons: tuple[PromptComparison, ...] = ()
     corrections: tuple[Correction, ...] = ()
@@ -173,20 +177,20 @@ class Job:
 def view_of(job_id: str, request: JobRequest, state: str, created: str, folder: runs.RunFolder, events: list[Event],
             comparisons: list[PromptComparison], **more: Any) -> JobView:
     """A resumed run repeats the steps after its checkpoint: they are shown as they went the last time."""
-    steps, film, first = {}, {}, 0
+    steps, film, first, saved = {}, {}, 0, 0
     for event in list(events):
         match event:
             case Started(first_step=first):
                 steps = {s: e for s, e in steps.items() if s <= first}
-                film = {key: e for key, e in film.items() if e.step <= first}
+                film, saved = {key: e for key, e in film.items() if e.step <= first}, first
             case StepDone():
                 steps[event.step] = event
             case FilmStrip():
                 film[event.step, event.place] = event
+            case Saved(step=saved) | Finished(step=saved): pass
     return JobView(job_id, request, state, created, steps=tuple(steps.values()), first_step=first,
-                   film=tuple(film.values()),
-                   comparisons=tuple(comparisons), adapter=folder.adapter if folder.adapter.exists() else None,
-                   folder=folder.path, **more)
+                   saved_step=saved, film=tuple(film.values()), comparisons=tuple(comparisons),
+                   adapter=folder.adapter if folder.adapter.exists() else None, folder=folder.path, **more)
 
 
 def read_state(folder: runs.RunFolder) -> tuple[dict, JobRequest]:
@@ -216,20 +220,19 @@ def history_line(folder: runs.RunFolder) -> HistoryLine:
     return HistoryLine(folder.path.name, data["created"], data["state"], request, step)
 
 
-def recorded_view(folder: runs.RunFolder) -> JobView:
+def recorded_view(folder: runs.RunFolder, config: FinetuneConfig, kind: str = FINETUNE, source: str = "") -> JobView:
     """A run made from the command line has no job.json; its settings and comparisons say what was asked."""
-    config, comparisons = runs.read_config(folder), runs.load_comparisons(folder)
-    request = JobRequest("finetune", config, tuple(c.prompt for c in comparisons),
-                         images=len(comparisons[0].original.numbers) if comparisons else 16, seed=config.seed)
+    comparisons = runs.load_comparisons(folder)
+    images = len(comparisons[0].original.numbers) if comparisons else 16
+    request = JobRequest(kind, config, tuple(c.prompt for c in comparisons), images, config.seed, source=source)
     return view_of(folder.path.name, request, FINISHED, "", folder, runs.read_events(folder), comparisons,
                    recorded=True)
 
 
 def save_state(job: Job) -> None:
     request = asdict(job.request) | {"config": to_plain(job.request.config)}
-    data = {"state": job.state, "created": job.created, "request": request,
-            "failure": asdict(job.failure) if job.failure else None}
-    write_json(job.folder.path / STATE_FILE, data)
+    failure = asdict(job.failure) if job.failure else None
+    write_json(job.folder.path / STATE_FILE, {"state": job.state, "created": job.created, "request": request, "failure": failure})
 
 
 def write_json(path: Path, data: dict) -> None:

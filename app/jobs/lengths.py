@@ -11,7 +11,10 @@ def length_of(engine: Engine, model: str, prompt: str, reserved: int) -> PromptL
     """As the engine's. A stranger's word for a model is no path on this machine."""
     if engine.find_model is None and model not in (entry.name for entry in engine.available_models()):
         return None
-    return engine.prompt_length(model, prompt, reserved)
+    try:
+        return engine.prompt_length(model, prompt, reserved)
+    except (OSError, RuntimeError):  # no folder can have this name, or it is in the home of nobody here
+        return None
 
 
 def check_request(engine: Engine, request: JobRequest) -> None:
@@ -28,11 +31,10 @@ def check_request(engine: Engine, request: JobRequest) -> None:
 def typed_note(engine: Engine, model: str, text: str, reserved: int) -> str:
     """How many tokens are left to the longest of the prompts typed, one a line; nothing where that is not known."""
     prompts = parse_prompts(text or "")
-    known = [(length.left, length.most, prompt) for prompt in prompts
+    known = [(length.left, length, prompt) for prompt in prompts
              if (length := length_of(engine, model, prompt, reserved))]
     if not known:
         return ""
-    left, most, prompt = min(known)
+    _, length, prompt = min(known, key=lambda one: one[0])
     which = f"“{prompt[:40]}{'…' if len(prompt) > 40 else ''}”: " if len(prompts) > 1 else ""
-    told = f"{left} of {most} tokens left." if left >= 0 else f"{-left} tokens too long for this model, which reads {most}: shorten it."
-    return note(which + told)
+    return note(f"{which}{length.told(reserved)}.")

@@ -50,6 +50,11 @@ def costs(config: FinetuneConfig) -> str:
                               config.noise_batches, config.gradient)))
 
 
+def painting_costs(config: FinetuneConfig) -> str:
+    """What decides how long a pair takes to paint and judge."""
+    return " ".join(map(str, ("a pair", config.model, config.steps_shown)))
+
+
 class Paces:
     """What was measured on this machine, kept in a file. speed: of this machine, asked for when it is needed."""
 
@@ -61,14 +66,25 @@ class Paces:
         return Pace(seconds, is_measured=True) if seconds else estimated(reference, self.speed())
 
     def remember(self, config: FinetuneConfig, steps: Sequence[StepDone]) -> None:
-        """A disk that refuses costs the estimate, not the finetune."""
         if seconds := seconds_a_step(steps):
-            with self.lock:
-                kept = {"machine": machine(), "seconds": self.read() | {costs(config): round(seconds, 3)}}
-                try:
-                    write_atomically(self.path, lambda path: path.write_text(json.dumps(kept, indent=1), encoding="utf-8"))
-                except OSError as error:
-                    log.warning("the time of a step cannot be kept: %s", error)
+            self.keep(costs(config), seconds)
+
+    def of_pair(self, config: FinetuneConfig) -> float | None:
+        """Seconds a pair of pictures takes here; None before one was painted."""
+        return self.read().get(painting_costs(config))
+
+    def remember_pairs(self, config: FinetuneConfig, seconds: float, pairs: int) -> None:
+        if pairs > 0:
+            self.keep(painting_costs(config), seconds / pairs)
+
+    def keep(self, name: str, seconds: float) -> None:
+        """A disk that refuses costs the estimate, not the finetune."""
+        with self.lock:
+            kept = {"machine": machine(), "seconds": self.read() | {name: round(seconds, 3)}}
+            try:
+                write_atomically(self.path, lambda path: path.write_text(json.dumps(kept, indent=1), encoding="utf-8"))
+            except OSError as error:
+                log.warning("the time of a step cannot be kept: %s", error)
 
     def read(self) -> dict[str, float]:
         """Nothing where it was measured on another machine, or cannot be read."""

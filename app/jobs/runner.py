@@ -17,19 +17,22 @@ from app.engine import Engine
 from app.jobs.adapter_entries import bring_adapter, checked_name, keep_checkpoint
 from app.jobs.auditing import AuditAsked, start_audit
 from app.jobs.correcting import correct
-from app.jobs.files import (CANCELLED, INTERRUPTED, LOADING, RUNNING, HistoryLine, Job, JobError, JobRequest, JobView,
+from app.jobs.files import (CANCELLED, LOADING, RUNNING, HistoryLine, Job, JobError, JobRequest, JobView,
                             now, save_state)
 from app.jobs.lengths import check_request
 from app.jobs.log import write_log
 from app.jobs.pace import Paces
 from app.jobs.store import JobStore
+from app.jobs.turn import Turn
 from app.jobs.visitors import Visitors
 from app.jobs.work import Work, adapter_of
 from fairness_core import runs
+from fairness_core.results import PromptComparison
 from fairness_core.runs.corrections import Correction
 from fairness_core.settings.config import FinetuneConfig
 
 MOST_QUEUED = 50
+CLOSING_SECONDS = 60  # a step of a large model takes that long, and would be lost
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +53,7 @@ class JobRunner:
         self.closing = threading.Event()
         self.paces = Paces(runs_root / "paces.json", engine.machine_speed)
         self.work = Work(self.engine, runs_root, self.view, self.visitors.note, self.closing, self.paces)
-        self.acting = threading.Lock()
+        self.acting, self.turn = threading.Lock(), Turn()
         self.changed = threading.Condition()
         self.queue: deque[Job] = deque()
         self.live: dict[str, Job] = {}
@@ -73,26 +76,29 @@ class JobRunner:
     def bring(self, path: Path, request: JobRequest) -> str:
         """Queues the comparison of someone's adapter file and returns its id. Raises AdapterError, JobError."""
         check_request(self.engine, request)
-        folder = bring_adapter(self.runs_root, path, request.config)
-        try:
-            self.enqueue(Job(folder.path.name, request, now(), folder))
-        except JobError:
-            shutil.rmtree(folder.path)
-            raise
-        return folder.path.name
+        return self.queue_made(bring_adapter(self.runs_root, path, request.config), request)
 
     def audit(self, asked: AuditAsked, config: FinetuneConfig) -> str:
         """Queues an audit of pictures that were handed over, by the settings' target, and returns its id.
 
         Raises PicturesError, TargetError, JobError.
         """
-        folder, request = start_audit(self.engine, self.runs_root, asked, config)
+        return self.queue_made(*start_audit(self.engine, self.runs_root, asked, config))
+
+    def queue_made(self, folder: runs.RunFolder, request: JobRequest) -> str:
+        """For a folder that holds what was handed over; it goes where the job is refused."""
         try:
             self.enqueue(Job(folder.path.name, request, now(), folder))
         except JobError:
             shutil.rmtree(folder.path)
             raise
         return folder.path.name
+
+    def paint_pair(self, shown: JobView, prompt: str, number: int, strength: float) -> PromptComparison:
+        """One pair of a comparison at another strength, at once. Raises JobError while a run is at work, LimitError."""
+        with self.turn.of_a_pair():
+            self.visitors.spend(replace(shown.request, kind="compare", compare_prompts=(prompt,), images=1))
+            return self.work.pair(shown, prompt, number, strength)
 
     # ------------------------------------------------------------ changing a run
 
@@ -105,7 +111,7 @@ class JobRunner:
         with self.acting:
             view = self.view(job_id)
             if view.recorded:
-                raise JobError("A recorded run ships with the app and stays as it is: press “Paint again” for a comparison "
+                raise JobError("A recorded run ships with the app and stays as it is: press “Paint all pairs at this strength” for a comparison "
                                "of your own, or Start for a run of your own.")
             self.visitors.check_own(job_id)
             yield view
@@ -135,7 +141,7 @@ class JobRunner:
             if view.adapter is None:
                 raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
             folder = runs.RunFolder(view.folder)
-            self.visitors.note(keep_checkpoint(self.runs_root, folder, view.request, view.step, name))
+            self.visitors.note(keep_checkpoint(self.runs_root, folder, view.request, view.saved_step, name))
 
     def rename(self, job_id: str, name: str) -> None:
         """Lists a run under another name. Raises JobError for one that cannot be used."""
@@ -190,24 +196,18 @@ class JobRunner:
 
     def left_behind(self) -> list[JobView]:
         """The finetunes that the last server was killed in, as long as nobody went on with them."""
-        views = []
-        for job_id in filter(self.visitors.owns, self.interrupted):
-            try:
-                views.append(self.view(job_id))
-            except JobError as error:
-                log.warning("run %s is not offered: %s", job_id, error)
-        return [view for view in views if view.state == INTERRUPTED and view.can_resume]
+        return self.store.left_behind(filter(self.visitors.owns, self.interrupted))
 
     def recorded(self) -> JobView | None:
         """The first run that ships with the app, if there is one."""
         return self.store.recorded()
 
     def close(self) -> None:
-        """Stops the worker after its current step; for tests and a clean shutdown."""
+        """Stops the worker after its current step, which is saved; for tests and a clean shutdown."""
         with self.changed:
             self.closing.set()
             self.changed.notify_all()
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=CLOSING_SECONDS)
 
     # ------------------------------------------------------------ the queue
 
@@ -233,7 +233,8 @@ class JobRunner:
                     return
                 job = self.queue.popleft()
                 job.state, job.phase = RUNNING, LOADING
-            state = job.visitor.run(self.work.attempt, job)
+            with self.turn.of_a_job():
+                state = job.visitor.run(self.work.attempt, job)
             with self.changed:
                 self.retire(job, state)
 

@@ -3,15 +3,18 @@
 import json
 import logging
 import threading
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from app.jobs.files import (ACTIVE, INTERRUPTED, STATE_FILE, HistoryLine, JobError, JobView, history_line, read_view,
-                            recorded_view, write_json)
+from app.jobs.files import (ACTIVE, CHECK, INTERRUPTED, STATE_FILE, HistoryLine, JobError, JobView, history_line,
+                            read_view, recorded_view, write_json)
+from app.jobs.lab import POINTS_FILE
 from fairness_core import runs
 from fairness_core.about import About
 
 KEPT_VIEWS = 6
+PANEL_FOLDER, LAB_FOLDER = "must-not-move", "gradient-lab"  # in a recorded run, and beside the recorded runs
 log = logging.getLogger(__name__)
 
 
@@ -40,6 +43,16 @@ class JobStore:
                 log.warning("%s cannot be read: %s", path, error)
         return sorted(found)
 
+    def left_behind(self, job_ids: Iterable[str]) -> list[JobView]:
+        """Those of interrupted finetunes with which nobody went on since."""
+        views = []
+        for job_id in job_ids:
+            try:
+                views.append(self.view(job_id))
+            except JobError as error:
+                log.warning("run %s is not offered: %s", job_id, error)
+        return [view for view in views if view.state == INTERRUPTED and view.can_resume]
+
     def view(self, job_id: str) -> JobView:
         """Raises JobError for an id that is malformed or unknown, or a damaged folder."""
         try:
@@ -59,7 +72,7 @@ class JobStore:
         key = (str(folder.path), *(path.stat().st_mtime_ns for path in read if path.exists()))
         with self.lock:
             if key not in self.views:
-                self.views[key] = recorded_view(folder) if recorded else read_view(folder)
+                self.views[key] = recorded_view(folder, runs.read_config(folder)) if recorded else read_view(folder)
                 while len(self.views) > KEPT_VIEWS:
                     self.views.pop(next(iter(self.views)))
             return self.views[key]
@@ -84,6 +97,23 @@ class JobStore:
             except runs.RunError as error:
                 log.warning("the recorded run %s cannot be shown: %s", path.parent.name, error)
         return dict(sorted(found.items(), key=lambda run: run[1].seconds))
+
+    def recorded_panel(self, run_id: str) -> JobView | None:
+        """What must not move, as it was painted for a run that ships with the app; None where it was not."""
+        run = runs.RunFolder(self.recorded_root / run_id)
+        folder = runs.RunFolder(run.path / PANEL_FOLDER)
+        if run_id not in self.recorded_runs or not folder.comparisons.exists():
+            return None
+        with self.lock:
+            key = (str(folder.path), folder.comparisons.stat().st_mtime_ns)
+            if key not in self.views:
+                self.views[key] = recorded_view(folder, runs.read_config(run), CHECK, source=run_id)
+            return self.views[key]
+
+    def recorded_lab(self) -> Path | None:
+        """The folder of the measurement that ships with the app, if there is one."""
+        folder = self.recorded_root / LAB_FOLDER
+        return folder if (folder / POINTS_FILE).exists() else None
 
     def recorded(self) -> JobView | None:
         """The first run that ships with the app, if there is one."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import gradio as gr
 from gradio.context import LocalContext
 
-from app.jobs.files import Job
+from app.jobs.files import Job, JobRequest
 from app.jobs.limits import OWN, Cost, LimitError, Limits, check_sizes, cost
 
 
@@ -52,6 +52,16 @@ class Visitors:
             self.asked.append(Asked(visitor, wanted, time.monotonic()))
             if not job.resume:
                 self.owners[job.job_id] = visitor
+
+    def spend(self, request: JobRequest) -> None:
+        """What is painted at once, without a job. Raises LimitError."""
+        visitor = current_visitor()
+        if self.limits is None or not visitor:
+            return
+        check_sizes(self.limits, request)
+        with self.lock:
+            self.check_spent(visitor, cost(request))
+            self.asked.append(Asked(visitor, cost(request), time.monotonic()))
 
     def note(self, job_id: str) -> None:
         """A run that was made for who asks now, at no cost: a checkpoint that is kept."""

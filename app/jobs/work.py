@@ -107,10 +107,18 @@ class Work:
             write_log(job, notice)
         job.comparisons = earlier = self.earlier_images(job)
         runs.save_comparisons(job.folder, earlier)
+        started = time.monotonic()
         for prompt, comparisons in painted(self.engine, model, request, adapter, earlier, self.should_stop(job)):
             job.comparisons = comparisons
             runs.save_comparisons(job.folder, comparisons)
             write_log(job, f"compared {prompt!r}")
+        pairs = [sum(len(c.original.numbers) for c in comparisons) for comparisons in (earlier, job.comparisons)]
+        self.paces.remember_pairs(request.config, time.monotonic() - started, pairs[1] - pairs[0])
+        self.paint_more(job, model, adapter)
+
+    def paint_more(self, job: Job, model: Any, adapter: Path) -> None:
+        """What stands beside the comparison: words in the prompt, other strengths."""
+        request = job.request
         if request.baseline:
             for prompt, comparisons in worded(self.engine, model, request, job.comparisons, self.should_stop(job)):
                 job.comparisons = comparisons
@@ -121,6 +129,18 @@ class Work:
             for prompt, comparisons in painted(self.engine, model, other, adapter, (), self.should_stop(job)):
                 runs.save_comparisons(runs.strength_folder(job.folder, strength), comparisons)
                 write_log(job, f"compared {prompt!r} at strength {strength:g}")
+
+    def pair(self, view: JobView, prompt: str, number: int, strength: float) -> PromptComparison:
+        """One pair of a job's adapter, painted at another strength. Raises JobError without an adapter."""
+        request = view.request
+        adapter = adapter_of(view if view.source == view.job_id else self.view(view.source))
+        model, started = self.load(request.config.model), time.monotonic()
+        [comparison] = self.engine.compare(
+            model, [prompt], range(number, number + 1), request.seed, adapter, strength=strength,
+            sampling_steps=request.config.steps_shown, guidance_scale=request.config.guidance_scale)
+        if self.paces.of_pair(request.config) is None:  # one alone takes longer than one of many
+            self.paces.remember_pairs(request.config, time.monotonic() - started, 1)
+        return comparison
 
     def earlier_images(self, job: Job) -> list[PromptComparison]:
         """The comparison that the job extends, as it was perceived; what was corrected in it is taken over."""

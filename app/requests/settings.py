@@ -10,8 +10,8 @@ import numpy as np
 from app.engine import Engine
 from app.jobs.files import JobError, JobRequest, JobView
 from app.requests.settings_text import InputError, parsed
-from app.targets.joint_table import Table, axes, grid, joint_target
-from app.targets.sliders import LABOUR, marginals
+from app.targets.joint_table import Table, axes, grid, joint_target, pair_choices
+from app.targets.sliders import LABOUR, WHOLE, marginals
 from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
 from fairness_core.settings.config import MOST_FILMED, FinetuneConfig, LossWeights
 from fairness_core.settings.labour_statistics import labour_targets, load_labour_statistics
@@ -52,9 +52,15 @@ def concepts_label(values: dict[str, Any]) -> str:
 
 
 def percents_of(values: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """The sliders of every attribute that is switched on."""
-    return {name: {c: values[f"{name}:{c}"] for c in attribute.class_names}
+    """The sliders of every attribute that is switched on; more than all is all."""
+    return {name: {c: min(values[f"{name}:{c}"], WHOLE) for c in attribute.class_names}
             for name, attribute in load_attributes().items() if values[f"{name}:control"]}
+
+
+def chosen_pair(values: dict[str, Any]) -> str:
+    """The two attributes of the table of combinations; empty where there are no such."""
+    known = [pair for _, pair in pair_choices(list(load_attributes()))]
+    return values["joint:pair"] if values["joint:pair"] in known else ""
 
 
 def joint_cells(values: dict[str, Any]) -> Table:
@@ -148,7 +154,7 @@ def number(values: dict[str, Any], name: str, low: float, high: float) -> float:
     value = values[name]
     if value is None or not low <= float(value) <= high:
         label = name.replace("_", " ").capitalize()
-        raise InputError(f"“{label}” is {value}: choose a number from {low:g} to {high:g}.")
+        raise InputError(f"“{label}” is {'empty' if value is None else value}: choose a number from {low:g} to {high:g}.")
     return float(value)
 
 

@@ -10,7 +10,7 @@ from app.html import render
 from app.html.fragment import fragment
 from app.jobs.auditing import AuditAsked, download_paths, judged_of, progress_of, progress_words
 from app.jobs.files import AUDIT, RUNNING, Failure, JobView
-from app.page import Page, Piece, Updates, Values, unless_shown
+from app.page import Page, Piece, Updates, Values, known_or_first, unless_shown
 from app.requests import settings
 from app.rooms.compare_figures import attribute_pairs, joint_target, marginal_target
 from app.rooms.desk import Desk
@@ -118,7 +118,8 @@ class AuditRoom:
         """The target that is chosen, as settings. Raises TargetError."""
         if values["audit_target"] == words.BALANCE_TARGET:
             return FinetuneConfig(**settings.chosen_target(values))
-        preset = next(p for p in target_presets() if p.label == values["audit_target"])
+        presets = {preset.label: preset for preset in target_presets()}
+        preset = presets.get(values["audit_target"], next(iter(presets.values())))
         return FinetuneConfig(marginals=marginals(preset.percents))
 
     def stop(self, values: Values) -> Updates:
@@ -170,9 +171,9 @@ class AuditRoom:
                 "audit_prompt": Piece(which, lambda: gr.update(choices=[], value=None))}
         config, sets = audit.request.config, judged.image_sets
         chosen = next((one for one in judged.prompts if one.prompt == values["audit_prompt"]), judged.prompts[0])
-        name, class_name = values["audit_class"].split(":")
+        name, class_name = known_or_first(values["audit_class"], render.class_choices()).split(":")
         bars = [b for b in load_attributes() if b in (values["audit_bars"] or ())]
-        names = values["audit_pair"].split(" x ")
+        names = known_or_first(values["audit_pair"], attribute_pairs()).split(" x ")
         first, second = (load_attributes()[n] for n in names)
         attribute, target = load_attributes()[name], marginal_target(config, name)
         ratio = None if target is None else float(target[attribute.class_names.index(class_name)])

@@ -7,15 +7,17 @@ from typing import Any
 import gradio as gr
 
 from app import words
-from app.html import render
+from app.html import pictures, render
 from app.html.fragment import fragment, note
-from app.jobs.files import Failure, JobError, JobView
-from app.page import QUIET, Page, Piece, Updates, Values, unless_shown
+from app.jobs.files import Failure, JobView
+from app.page import QUIET, Page, Piece, Updates, Values, known_or_first, unless_shown
+from app.rooms.class_link import head, page_address
 from app.rooms.desk import Desk
 from app.rooms.lesson import (CLOSED, OPEN, REVEALED, WAITING, Classroom, ClassroomError, Lesson, Question, guess_count,
                               guesses_figure, truth)
 from fairness_core.errors import UserError
 from fairness_core.plots import concept_name
+from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
 
 STATES = {WAITING: "The teacher has asked nothing yet: the question appears here by itself.", OPEN: "Guessing is open.",
@@ -23,9 +25,9 @@ STATES = {WAITING: "The teacher has asked nothing yet: the question appears here
 
 
 class ClassroomRoom:
-    view_inputs = ("class_name", "class_key", "class_prompt")
-    shows = ("class_door", "class_inside", "class_message", "class_head", "class_desk", "class_seat", "class_question",
-             "class_close", "class_figure", "class_prompt")
+    view_inputs = ("class_name", "class_key", "class_prompt", "class_student")
+    shows = ("class_about", "class_door", "class_inside", "class_message", "class_head", "class_desk", "class_seat", "class_question",
+             "class_close", "class_figure", "class_pictures", "class_prompt")
     linked = ("class_student", "class_name", "class_key", "tabs")  # what a link to a class may set
 
     def __init__(self, desk: Desk):
@@ -34,7 +36,7 @@ class ClassroomRoom:
 
     def build(self, page: Page) -> None:
         with gr.Tab("Classroom", id="classroom"):
-            gr.Markdown(words.CLASSROOM)
+            page["class_about"] = gr.Markdown(words.CLASSROOM)
             for name in ("class_name", "class_key", "class_student"):  # what the address and this page know
                 page[name] = gr.Textbox("", visible=False)
             page["class_message"] = gr.HTML("", elem_id="class-message")
@@ -48,12 +50,13 @@ class ClassroomRoom:
                 page["class_head"] = gr.HTML("", elem_id="class-head")
                 with gr.Column(visible=False) as page["class_desk"]:
                     self.build_desk(page)
-                page["class_question"] = gr.HTML("", elem_id="class-question")
+                page["class_question"] = gr.HTML("", elem_id="class-question", js_on_load="openOnQuestion(element)")
                 with gr.Row(equal_height=False, visible=False) as page["class_seat"]:
                     page["class_guess"] = gr.Slider(0, 100, 50, step=1, label="Your guess, of 100 pictures", scale=3,
                                                     elem_id="class-guess", buttons=[], min_width=260)
                     page["guess"] = gr.Button("Guess", variant="primary", elem_id="guess", min_width=120)
                 page["class_figure"] = gr.Plot(show_label=False, visible=False, elem_id="class-figure")
+                page["class_pictures"] = gr.HTML("", elem_id="class-pictures", js_on_load="enlarge(element)")
 
     def build_desk(self, page: Page) -> None:
         """The teacher's."""
@@ -72,7 +75,7 @@ class ClassroomRoom:
                                  (page["class_open"].click, self.open_class)):
             self.desk.redraws(page, trigger, self, handler, ("class_typed",), ("class_name", "class_key")).then(
                 None, [page["class_name"], page["class_key"]], None, js="rememberClass", **QUIET)
-        reads = ("class_asked", "class_guess", "class_student")
+        reads = ("class_asked", "class_guess")
         for name, handler in (("class_ask", self.ask), ("class_close", self.close), ("reveal", self.reveal),
                               ("guess", self.guess)):
             self.desk.redraws(page, page[name].click, self, handler, reads)
@@ -92,7 +95,8 @@ class ClassroomRoom:
         except ClassroomError as error:
             lesson, lost = None, render.banner(Failure(str(error), ""))
         inside = lesson is not None
-        pieces = {"class_door": Piece(inside, lambda: gr.update(visible=not inside)),
+        pieces = {"class_about": Piece(inside, lambda: gr.update(visible=not inside)),
+                  "class_door": Piece(inside, lambda: gr.update(visible=not inside)),
                   "class_inside": Piece(inside, lambda: gr.update(visible=inside)),
                   "class_message": Piece((name, lost, lesson and lesson.state), lambda: lost)}
         if inside:
@@ -100,16 +104,18 @@ class ClassroomRoom:
         return pieces
 
     def inside(self, name: str, lesson: Lesson, teaches: bool, shown: JobView | None, values: Values) -> dict[str, Piece]:
-        said, revealed = asked(lesson, teaches), lesson.state == REVEALED
+        said, revealed, address = asked(lesson, teaches), lesson.state == REVEALED, page_address()
+        own = lesson.guesses.get(values["class_student"])
         seat, turn = not teaches and lesson.state == OPEN, "Open again" if lesson.state == CLOSED else "Close guessing"
         pieces = {
-            "class_head": Piece((name, teaches), lambda: head(name, teaches)),
+            "class_head": Piece((name, teaches, address), lambda: head(name, teaches, address)),
             "class_desk": Piece(teaches, lambda: gr.update(visible=teaches)),
             "class_seat": Piece(seat, lambda: gr.update(visible=seat)),
             "class_question": Piece(said, lambda: said),
             "class_close": Piece(turn, lambda: turn),
-            "class_figure": Piece(lesson if revealed else "hidden", lambda: gr.update(
-                visible=revealed, value=self.figure(lesson) if revealed else None))}
+            "class_figure": Piece((lesson, own) if revealed else "hidden", lambda: gr.update(
+                visible=revealed, value=self.figure(lesson, own) if revealed else None)),
+            "class_pictures": Piece(lesson.question if revealed else "", lambda: self.pictures(lesson) if revealed else "")}
         if teaches and shown:
             comparisons = shown.comparisons
             prompts = [c.prompt for c in comparisons]
@@ -118,16 +124,24 @@ class ClassroomRoom:
                 choices=render.prompt_choices(comparisons), **unless_shown(chosen, values["class_prompt"])))
         return pieces
 
-    def figure(self, lesson: Lesson) -> Any:
-        """The guesses beside the pictures that the teacher asked about; none when they were deleted since."""
-        question = lesson.question
-        try:
-            view = self.desk.runner.view(question.job_id)
-        except JobError:
+    def asked_about(self, question: Question) -> tuple[JobView, PromptComparison] | None:
+        """The pictures that the teacher asked about; none when they were deleted since."""
+        view = self.desk.view_if_any(question.job_id)
+        compared = view and next((c for c in view.comparisons if c.prompt == question.prompt), None)
+        return (view, compared) if compared else None
+
+    def figure(self, lesson: Lesson, own: int | None) -> Any:
+        """The guesses beside what was counted in the pictures. own: the guess of who looks."""
+        if (found := self.asked_about(lesson.question)) is None:
             return None
-        compared = next(c for c in view.comparisons if c.prompt == question.prompt)
+        (view, compared), question = found, lesson.question
         after = truth(compared.tuned, question) if view.source else None
-        return guesses_figure(list(lesson.guesses.values()), question, truth(compared.original, question), after)
+        return guesses_figure(list(lesson.guesses.values()), question, truth(compared.original, question), after, own)
+
+    def pictures(self, lesson: Lesson) -> str:
+        """What was guessed about, for everyone in the class."""
+        found = self.asked_about(lesson.question)
+        return pictures.pairs(found[1], [lesson.question.attribute]) if found else ""
 
     # ------------------------------------------------------------ what is done
 
@@ -147,7 +161,9 @@ class ClassroomRoom:
             shown = self.desk.shown(self.desk.view_of(values["job_id"]))
             if shown is None or not values["class_prompt"]:
                 raise ClassroomError("There are no pictures to ask about yet: finetune or compare first.")
-            question = Question(shown.job_id, values["class_prompt"], *values["class_asked"].split(":"))
+            prompt = known_or_first(values["class_prompt"], render.prompt_choices(shown.comparisons))
+            asked_of = known_or_first(values["class_asked"], render.class_choices())
+            question = Question(shown.job_id, prompt, *asked_of.split(":"))
             self.classroom.ask(values["class_name"], values["class_key"], question)
         return self.doing(values, asked)
 
@@ -160,7 +176,7 @@ class ClassroomRoom:
     def guess(self, values: Values) -> Updates:
         said = "Your guess is in. Guess again to change it, as long as guessing is open."
         return self.doing(values, lambda: self.classroom.guess(
-            values["class_name"], values["class_student"], values["class_guess"]), said)
+            values["class_name"], values["class_student"], min(values["class_guess"], 100)), said)
 
     def doing(self, values: Values, do: Callable[[], Updates | None], said: str = "") -> Updates:
         """Bad input becomes a message in the room and changes nothing."""
@@ -176,10 +192,6 @@ def typed(values: Values) -> str:
 
 
 # ---------------------------------------------------------------- words
-
-def head(name: str, teaches: bool) -> str:
-    return fragment("class_head", name=name, teaches=teaches)
-
 
 def asked(lesson: Lesson, teaches: bool) -> str:
     """The question, what stage it is at, and how many have guessed."""

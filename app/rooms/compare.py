@@ -9,7 +9,7 @@ from app.html import headlines, measures, pictures, render
 from app.html.fragment import fragment, note
 from app.html.legend import legend
 from app.jobs.files import JobView
-from app.page import Page, Piece, Values, unless_shown
+from app.page import Page, Piece, Values, known_or_first, unless_shown
 from app.rooms import compare_figures
 from app.rooms.compare_choices import CHOICES, CHOSEN_FOR, choice_pieces, with_choices
 from app.rooms.desk import Desk
@@ -49,8 +49,6 @@ class CompareRoom:
             page["verdict"] = gr.HTML("", elem_id="verdict")
             self.more.build_buttons(page)
             self.build_pictures(page)
-            with gr.Accordion("One pair, large", open=False, elem_id="one-pair"):
-                self.pair.build(page)
             self.more.build(page)
             with gr.Accordion("All figures: prompt by prompt, all prompts together, and the table", open=False, elem_id="figures"):
                 self.build_figures(page)
@@ -126,14 +124,15 @@ class CompareRoom:
             "table": Piece(which, lambda: measures.table(comparisons, shown.request.config)),
             "adapter": download_piece(adapter),
             "archive": download_piece(self.archive_of(shown)),
-            **choice_pieces(values), **self.figures(shown, values), **self.pair.pieces(shown, chosen, bars, values),
+            **choice_pieces(values), **self.figures(shown, values), **self.pair.pieces(shown, view),
             **self.more.pieces(shown), **self.share.pieces(which, chosen.prompt), **self.ways.pieces(shown),
         }
 
     def figures(self, shown: JobView, values: Values) -> dict[str, Piece]:
         comparisons, config, which = shown.comparisons, shown.request.config, compare_figures.identity(shown)
-        name, class_name = values["plot_class"].split(":")
-        attribute, sort, pair = load_attributes()[name], values["sort"], values["joint_pair"]
+        name, class_name = known_or_first(values["plot_class"], render.class_choices()).split(":")
+        sort = known_or_first(values["sort"], SORTS)
+        attribute, pair = load_attributes()[name], known_or_first(values["joint_pair"], compare_figures.attribute_pairs())
         prompts = [c.prompt for c in comparisons]
         return {
             "distribution": Piece((which, name, class_name, sort), lambda: distribution_plot(

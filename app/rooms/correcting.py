@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.html.fragment import fragment
 from fairness_core.plots import concept_name
-from fairness_core.runs.corrections import Correction
+from fairness_core.runs.corrections import Correction, CorrectionError
 from fairness_core.settings.attributes import load_attributes
 
 NO_FACE = "no face"
@@ -18,7 +18,9 @@ def choices() -> list[tuple[str, str]]:
 
 
 def correction(prompt: str, side: str, number: int, seen: str) -> Correction:
-    """seen: a value of `choices`."""
+    """seen: a value of `choices`. Raises CorrectionError for anything else."""
+    if seen not in dict(choices()).values():
+        raise CorrectionError("Choose what you see in the picture first.")
     attribute, _, class_name = ("", "", "") if seen == NO_FACE else seen.partition(":")
     return Correction(prompt, side, number, attribute, class_name)
 

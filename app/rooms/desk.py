@@ -15,9 +15,8 @@ from app.page import Page, Piece, Updates, Values
 from fairness_core.errors import UserError, words_for
 
 KEPT_TEXTS = 200
-# A look while another is on its way is not lost. Nor is one refused: the choices that gradio checks a value against are
-# those of the answer it sent last, which need not be the one that came last to the page; the rooms fall back instead.
-LOOKS = {"trigger_mode": "always_last", "preprocess": False}
+# A look while another is on its way is not lost.
+LOOKS = {"trigger_mode": "always_last"}
 
 
 class Room(Protocol):
@@ -135,12 +134,16 @@ class Desk:
     def view_of(self, job_id: str) -> JobView | None:
         return self.runner.view(job_id) if job_id else None
 
-    def known(self, job_id: str) -> str:
-        """The id of a job that is still here; of any other nothing: a browser may remember what was deleted since."""
+    def view_if_any(self, job_id: str) -> JobView | None:
+        """A browser may remember what was deleted since, or hold anything: that is no job."""
         try:
-            return job_id if self.view_of(job_id) else ""
+            return self.view_of(job_id)
         except JobError:
-            return ""
+            return None
+
+    def known(self, job_id: str) -> str:
+        """The id of a job that is still here; of any other nothing."""
+        return job_id if isinstance(job_id, str) and self.view_if_any(job_id) else ""
 
     def shown(self, view: JobView | None) -> JobView | None:
         """Whose pictures step 3 shows: the job's, else those of the run it started from, else the first recorded run's."""

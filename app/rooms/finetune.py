@@ -58,7 +58,8 @@ class FinetuneRoom:
                 (*TRAINED, "filled_for", "loaded", "loaded_note", "experiment", "estimate"))
         for name in ("steps", "free_text", *SWITCHES, *CONCEPTS):
             page.on(page[name].change, self.estimate, ESTIMATED, ("estimate",), trigger_mode="always_last")
-        page.asks(page["start"].click, self.start, SETTINGS_INPUTS)
+        page.asks(page["start"].click, self.start, SETTINGS_INPUTS, js="startPressed").failure(
+            None, None, None, js="startFailed", api_visibility="private")
         page["start"].click(None, js="showLive", show_progress="hidden", api_visibility="private")
         page.asks(page["stop"].click, self.stop)
         page.asks(page["continue"].click, self.go_on, ("more_steps",))

@@ -1,20 +1,24 @@
 """Gradient lab: the method's two figures, measured live by the one worker."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import gradio as gr
 
 from app import words
 from app.html import render
 from app.html.fragment import fragment
+from app.html.measures import where_and_when
 from app.jobs.files import QUEUED, Failure, JobRequest, JobView
 from app.jobs.lab import LAB, lab_settings, load_points, progress_words
+from app.jobs.store import LAB_FOLDER
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
 from fairness_core.errors import UserError, words_for
 from fairness_core.gradient_lab.figures import loss_figure, scale_figure
 from fairness_core.gradient_lab.summary import loss_sentence, scale_sentence
+from fairness_core.runs.folder import RunFolder, read_about
 from fairness_core.settings.prompts import load_concepts
 
 RUNS, STEPS = 3, 10
@@ -67,8 +71,9 @@ class LabRoom:
         return self.trying(values, ask)
 
     def find(self, values: Values) -> Updates:
-        """The latest measurement, when the tab is opened."""
-        latest = next((line.job_id for line in self.desk.runner.history() if line.request.kind == LAB), "")
+        """The latest measurement, when the tab is opened; the recorded one, by its folder's name, before there is any."""
+        recorded = LAB_FOLDER if self.desk.runner.store.recorded_lab() else ""
+        latest = next((line.job_id for line in self.desk.runner.history() if line.request.kind == LAB), recorded)
         lab_id = values["lab_id"] or latest
         return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id}, self)
 
@@ -88,10 +93,14 @@ class LabRoom:
         return {"lab_id": lab_id} | self.desk.refresh(values | {"lab_id": lab_id}, self)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
-        lab = self.desk.view_of(values["lab_id"])
-        losses, scales = load_points(lab.folder) if lab else ([], [])
+        lab = self.desk.view_if_any(values["lab_id"])
+        if lab and lab.request.kind != LAB:
+            lab = None
+        recorded = self.desk.runner.store.recorded_lab() if values["lab_id"] == LAB_FOLDER else None
+        folder = lab.folder if lab else recorded
+        losses, scales = load_points(folder) if folder else ([], [])
         active = lab is not None and lab.is_active
-        status = self.status(lab, len(losses) + len(scales))
+        status = recorded_words(recorded) if recorded else self.status(lab, len(losses) + len(scales))
         any_yet, which = bool(losses or scales), (values["lab_id"], len(losses), len(scales))
         return {
             "lab_start": Piece(active, lambda: gr.update(interactive=not active)),
@@ -113,6 +122,12 @@ class LabRoom:
         if lab.state == QUEUED:
             return note(f"Waiting: number {lab.position} in the queue. One job at a time; this one starts by itself.")
         return note(f"{lab.state.capitalize()}: {progress_words(points, lab_settings(lab.request))}")
+
+
+def recorded_words(folder: Path) -> str:
+    """What was measured where and when, and that it was before."""
+    run = RunFolder(folder)
+    return note(f"Recorded, made by this code{where_and_when(run)}: {read_about(run).title}. {words.RECORDED_LAB}")
 
 
 def note(text: str) -> str:

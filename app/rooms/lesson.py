@@ -21,7 +21,7 @@ from fairness_core.settings.attributes import load_attributes
 BIN, MOST_GUESSES, MOST_CLASSES = 10, 500, 200
 CLASS_NAME = re.compile(r"[a-z0-9-]{1,24}")
 WAITING, OPEN, CLOSED, REVEALED = "waiting", "open", "closed", "revealed"
-GUESS_COLOUR = SERIES[0][0]
+GUESS_COLOUR, OWN_COLOUR = SERIES[0][0], "#b3430c"
 
 
 class ClassroomError(UserError):
@@ -122,8 +122,10 @@ def truth(images: ImageSet, question: Question) -> tuple[int, int]:
 
 
 def guesses_figure(guesses: Sequence[int], question: Question, before: tuple[int, int],
-                   after: tuple[int, int] | None) -> go.Figure:
-    """The guesses as a histogram, the model's share as a line with its 95 % interval, the debiased model's beside it."""
+                   after: tuple[int, int] | None, own: int | None = None) -> go.Figure:
+    """The guesses as a histogram, the model's share as a line with its 95 % interval, the debiased model's beside it; the
+    guess of who looks as a mark.
+    """
     figure = go.Figure()
     figure.add_histogram(x=list(guesses), xbins={"start": 0, "end": 100 + BIN, "size": BIN}, name="guesses",
                          marker={"color": GUESS_COLOUR, "pattern": {"shape": "/", "solidity": .25}},
@@ -133,6 +135,9 @@ def guesses_figure(guesses: Sequence[int], question: Question, before: tuple[int
     for i, (name, counted) in enumerate((("original model", before), ("finetuned model", after)), 1):
         if counted and counted[1]:
             add_share(figure, name, *counted, SERIES[i], highest)
+    if own is not None:
+        figure.add_scatter(x=[own], y=[0], mode="markers", name=f"your guess: {own} %", hoverinfo="name", cliponaxis=False,
+                           marker={"symbol": "star", "size": 18, "color": OWN_COLOUR, "line": {"width": 1, "color": "#fff"}})
     label = next(c.label for c in load_attributes()[question.attribute].classes if c.name == question.class_name)
     style(figure, f"{label} among pictures of “{concept_name(question.prompt)}”", 380,
           f"{guess_count(guesses)} · bands: 95 % intervals of the model's share", top=64)

@@ -1,4 +1,4 @@
-"""Asking the comparison for more: more images, prompts outside the training, another strength of the adapter."""
+"""Asking the comparison for more: more images, prompts outside the training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ MOST_AT_ONCE = 64
 
 
 class MorePart:
-    shows = ("dial", "more_images", "compared", "rest")
+    shows = ("more_images", "compared", "rest")
 
     def __init__(self, desk: Desk):
         self.desk = desk
@@ -33,7 +33,7 @@ class MorePart:
             page["more_images"] = gr.Button("More images", size="md", elem_id="more-images")
 
     def build(self, page: Page) -> None:
-        with gr.Accordion("Other prompts, other strength", open=False, elem_id="more"):
+        with gr.Accordion("Other prompts", open=False, elem_id="more"):
             with gr.Row(equal_height=False):
                 concepts = load_concepts()
                 page["other_prompts"] = gr.Dropdown(
@@ -43,13 +43,8 @@ class MorePart:
                     page["add_prompts"] = gr.Button("Paint these too", elem_id="add-prompts")
                     page["all_concepts"] = gr.Button("Every concept", elem_id="all-concepts")
                     page["in_context"] = gr.Button("Roles said in words", elem_id="in-context")
-            with gr.Row(equal_height=False) as page["dial"]:
-                page["strength"] = gr.Slider(0, 1.5, 1.0, step=.1, label="Strength", info=words.STRENGTH, scale=3,
-                                             elem_id="strength", buttons=[], min_width=280)
-                page["rerender"] = gr.Button("Paint again", elem_id="rerender", elem_classes="low", min_width=150)
 
     def wire(self, page: Page) -> None:
-        page.asks(page["rerender"].click, self.rerender, ("strength",))
         page.asks(page["more_images"].click, self.more_images)
         page.asks(page["rest"].click, self.paint_rest)
         page.asks(page["add_prompts"].click, self.add_prompts, ("other_prompts",))
@@ -59,12 +54,10 @@ class MorePart:
 
     def pieces(self, shown: JobView) -> dict[str, Piece]:
         images, wanted = shown.request.images, self.wanted(shown)
-        adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter
         label = f"Paint {wanted} more images per prompt (no. {images} to {images + wanted - 1})"
         rest = self.rest(shown)
         told = "" if shown.recorded else compared(shown.comparisons, shown.request.config, settings.left_out(shown))
-        return {"dial": Piece(adapter is not None, lambda: gr.update(visible=adapter is not None)),
-                "compared": Piece(told, lambda: told),
+        return {"compared": Piece(told, lambda: told),
                 "rest": Piece(len(rest), lambda: gr.update(
                     visible=bool(rest), value=f"Paint {len(rest)} of the prompts left out, too")),
                 "more_images": Piece((wanted, images), lambda: gr.update(visible=wanted > 0, value=label))}
@@ -82,10 +75,6 @@ class MorePart:
         left_out, finetuned_on = settings.left_out(shown), shown.request.config.prompts
         room = settings.MOST_PROMPTS - len(shown.comparisons)
         return [] if shown.is_active or shown.recorded else ([p for p in left_out if p in finetuned_on] or left_out)[:room]
-
-    def rerender(self, values: Values) -> Updates:
-        """The pictures on show again, with another strength of the adapter."""
-        return self.asking(values, lambda shown: settings.again(shown, extends="", strength=float(values["strength"])))
 
     def more_images(self, values: Values) -> Updates:
         return self.asking(values, lambda shown: settings.again(

@@ -6,9 +6,9 @@ import gradio as gr
 
 from app import words
 from app.html import pictures, render
-from app.html.fragment import fragment
+from app.html.fragment import fragment, note
 from app.html.measures import Cell
-from app.jobs.files import Failure, JobError, JobRequest, JobView
+from app.jobs.files import CHECK, Failure, JobError, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
@@ -17,7 +17,7 @@ from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, w
 from fairness_core.plots import concept_name
 from fairness_core.settings.attributes import load_attributes
 
-CHECK, IMAGES = "check", 16
+IMAGES = 16
 MARKS = {"kept": ("✓ Kept", "reached"), "moved": ("✗ Moved", "not-yet"), "improved": ("↑ Clearer now", "reached"),
          "absent": ("– Not painted before either", "unclear"), "cannot tell": ("? Cannot tell", "unclear")}
 COLUMNS = ("Says", "Agree before", "Agree after", "Changed", "CLIP-I")
@@ -58,20 +58,25 @@ class MustNotMoveRoom:
         return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def find(self, values: Values) -> Updates:
-        """When the tab is opened: the panel that was opened by its id, else the latest of the run on show."""
-        shown, opened = self.desk.shown(self.desk.view_of(values["job_id"])), self.desk.known(values["check_id"])
+        """When the tab is opened: the panel that was opened by its id, else the latest of the run on show; for a recorded run
+        before that, the run's id."""
+        shown, opened = self.desk.shown(self.desk.view_if_any(values["job_id"])), self.desk.known(values["check_id"])
         lines = [line for line in self.desk.runner.history() if line.request.kind == CHECK]
         own = [line.job_id for line in lines if shown and line.request.source == shown.source]
-        check_id = opened if opened in own or not own else own[0]
+        recorded = [shown.job_id] if shown and shown.recorded else []
+        check_id = opened if opened in own else (*own, *recorded, opened)[0]
         return {"check_id": check_id} | self.desk.refresh(values | {"check_id": check_id}, self)
 
     def pieces(self, view: JobView | None, values: Values) -> dict[str, Piece]:
-        shown, panel = self.desk.shown(view), self.desk.view_of(values["check_id"])
+        shown, panel = self.desk.shown(view), self.desk.view_if_any(values["check_id"])
+        if panel and panel.request.kind != CHECK:
+            panel = self.desk.runner.store.recorded_panel(panel.job_id)
         if panel and shown and panel.request.source != shown.source and self.desk.known(panel.request.source):
             panel = None  # the page has turned to another run
         comparisons = panel.comparisons if panel else ()
         chosen = next((c for c in comparisons if c.prompt == values["check_prompt"]), comparisons[0] if comparisons else None)
-        status = "" if panel is None else render.banner(panel.failure) or render.status(panel)
+        status = "" if panel is None else note(words.RECORDED_MOVED) if panel.recorded else (
+            render.banner(panel.failure) or render.status(panel))
         which = (panel.job_id if panel else "", len(comparisons), panel.corrections if panel else ())
         picked = (which, chosen.prompt if chosen else "")
         named = next((p.named for p in load_panel() if chosen and p.prompt == chosen.prompt), {})
@@ -101,7 +106,7 @@ def panel_request(shown: JobView) -> JobRequest:
 def moved_table(results: Sequence[Moved]) -> str:
     """A sentence over all prompts, and a line a prompt: status in words, agreement with intervals, CLIP-I."""
     if not results:
-        return fragment("empty", text=words.EMPTY_MOVED)
+        return fragment("panel", text=words.EMPTY_MOVED, prompts=[(quoted(p.prompt), named_words(p.named)) for p in load_panel()])
     return fragment("moved", columns=COLUMNS, results=[moved_line(result) for result in results],
                     moved=[quoted(r.prompt) for r in results if r.status == "moved"], counted=counted(results))
 

@@ -1,6 +1,5 @@
 """The runs: history, one run looked at, someone's adapter, downloads, and a run deleted."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -9,7 +8,7 @@ from app import words
 from app.html import pictures, render, run_record
 from app.html.fragment import fragment, note
 from app.html.glance import glance
-from app.jobs.files import ADAPTER, Failure, JobRequest, JobView
+from app.jobs.files import ADAPTER, Failure, JobError, JobRequest, JobView
 from app.jobs.glances import Glances
 from app.jobs.lab import LAB
 from app.page import Page, Piece, Updates, Values
@@ -158,7 +157,9 @@ class RunsRoom:
     def bring(self, values: Values) -> Updates:
         """Someone's adapter is compared at once, on the prompts and for the model chosen in step 1."""
         def ask() -> str:
-            path = Path(values["bring"])
+            path = values["bring"]
+            if path is None:
+                raise JobError("No file came with this: choose one again.")
             request = settings.adapter_request(values, self.desk.length(values).config, path.stem)
             return self.desk.runner.bring(path, request)
         return self.submitting(values, ask)

@@ -1,7 +1,5 @@
 """Settings kept, handed on and taken up again: as a file, or in the link to this page."""
 
-from pathlib import Path
-
 import gradio as gr
 
 from app import words
@@ -75,7 +73,9 @@ class SettingsRoom:
         return {"outgoing": write(request.config), "banner": ""}
 
     def load(self, values: Values) -> Updates:
-        path = Path(values["load"])
+        path = values["load"]
+        if path is None:
+            return refused("No file came with this: choose one again.")
         try:
             if path.stat().st_size > LONGEST_TEXT:
                 raise InputError("These are no settings of a finetune: the file is too large.")
@@ -87,8 +87,11 @@ class SettingsRoom:
             return refused(str(error))
 
     def experiment_chosen(self, values: Values) -> Updates:
-        """Target, prompts and settings of a preset, with what it does and how long it takes."""
-        preset = self.desk.experiments[values["experiment"]]
+        """Target, prompts and settings of a preset, with what it does and how long it takes; nothing where none is
+        chosen, as when the field is left again."""
+        preset = self.desk.experiments.get(values["experiment"])
+        if preset is None:
+            return {}
         try:
             shown = self.shown(preset.config, preset.label)
         except UserError as error:

@@ -35,7 +35,7 @@ class SharePart:
         page["share_file"] = gr.DownloadButton("Download the picture (PNG)", visible=False, elem_id="share-file")
 
     def wire(self, page: Page) -> None:
-        page.on(page["share"].click, self.share, ("job_id", "prompt"), (*self.shows, "banner"), preprocess=False)
+        page.on(page["share"].click, self.share, ("job_id", "prompt"), (*self.shows, "banner"))
 
     def pieces(self, which: tuple, prompt: str) -> dict[str, Piece]:
         """A card of other pictures goes."""

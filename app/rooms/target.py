@@ -10,7 +10,7 @@ from app.html.fragment import fragment
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
 from app.jobs.lengths import typed_note
-from app.page import Page, Piece, Updates, Values, title
+from app.page import Page, Piece, Updates, Values, known_or_first, title
 from app.requests import settings
 from app.requests.page_values import table_values
 from app.rooms.desk import Desk
@@ -48,9 +48,9 @@ class TargetRoom:
             page.on(page[f"{name}:control"].input, self.control_switched(name), SHARES,
                     (f"{name}:sliders", *JOINT_SHOWN, *PRESET), trigger_mode="always_last")
             for c in attribute.class_names:
-                others = (f"{name}:{other}" for other in attribute.class_names if other != c)
+                own = (f"{name}:{other}" for other in attribute.class_names)
                 page.on(page[f"{name}:{c}"].input, self.slider_moved(name, c), (*SLIDERS, *SWITCHES, "joint:on"),
-                        (*others, *PRESET), trigger_mode="always_last")
+                        (*own, *PRESET), trigger_mode="always_last")
         page.on(page["target_preset"].input, self.preset_chosen, (*TARGET_INPUTS, "job_id"), TARGET_SHOWN,
                 trigger_mode="always_last")
         page.on(page["joint:on"].input, self.joint_switched, SHARES, (*JOINT_SHOWN, *PRESET), trigger_mode="always_last")
@@ -69,13 +69,14 @@ class TargetRoom:
         return {}
 
     def slider_moved(self, attribute: str, class_name: str) -> Callable[[Values], Updates]:
-        """The other sliders of the attribute make room; the moved one is left under the visitor's finger."""
-        names = load_attributes()[attribute].class_names
+        """The others make room; the moved one stays under the visitor's finger unless it is no whole percent from 0 to 100."""
+        sliders = [f"{attribute}:{c}" for c in load_attributes()[attribute].class_names]
+        own = f"{attribute}:{class_name}"
 
         def moved(values: Values) -> Updates:
-            percents = rebalance([values[f"{attribute}:{c}"] for c in names], names.index(class_name))
-            others = {f"{attribute}:{c}": p for c, p in zip(names, percents) if c != class_name}
-            return others | self.preset_name(values | dict(zip((f"{attribute}:{c}" for c in names), percents)))
+            percents = dict(zip(sliders, rebalance([values[name] for name in sliders], sliders.index(own))))
+            shown = {name: p for name, p in percents.items() if name != own or p != values[own]}
+            return shown | self.preset_name(values | percents)
         return moved
 
     def control_switched(self, attribute: str) -> Callable[[Values], Updates]:
@@ -113,7 +114,7 @@ class TargetRoom:
 
     def as_it_is(self, model: str, job_id: str) -> TargetPreset:
         """Measured on the original's pictures of the comparison on show, or of the recorded run."""
-        shown = self.desk.shown(self.desk.view_of(job_id))
+        shown = self.desk.shown(self.desk.view_if_any(job_id))
         if shown is None or shown.request.config.model != model:
             raise TargetError("No pictures of this model have been measured yet: finetune or compare it once.")
         n, where = len(shown.comparisons), "the recorded run" if shown.recorded else f"run {shown.job_id}"
@@ -124,23 +125,26 @@ class TargetRoom:
 
     def fill(self, values: Values) -> Updates:
         """The table as if the two attributes were independent, from the sliders."""
-        pair = values["joint:pair"]
-        return table_values(pair, joint_table.from_marginals(pair, settings.percents_of(values)))
+        pair, percents = settings.chosen_pair(values), settings.percents_of(values)
+        known = pair and set(pair.split(" x ")) <= set(percents)
+        return table_values(pair, joint_table.from_marginals(pair, percents)) if known else {}
 
     def scale(self, values: Values) -> Updates:
+        pair = settings.chosen_pair(values)
         try:
-            pair = values["joint:pair"]
-            return table_values(pair, joint_table.scaled(pair, settings.joint_cells(values)))
+            return table_values(pair, joint_table.scaled(pair, settings.joint_cells(values))) if pair else {}
         except TargetError:
             return self.table_edited(values)
 
     def table_edited(self, values: Values) -> Updates:
-        return {"joint:note": joint_table.note(values["joint:pair"], settings.joint_cells(values))}
+        pair = settings.chosen_pair(values)
+        return {"joint:note": joint_table.note(pair, settings.joint_cells(values))} if pair else {}
 
     def typed(self, values: Values) -> Updates:
         """How many tokens are left to what is typed."""
-        config = replace(next(iter(self.desk.presets.values())).config, tune=values["tune"])
-        return {"prompt_note": typed_note(self.desk.runner.engine, values["model"], values["free_text"], config.reserved_places)}
+        config = next(iter(self.desk.presets.values())).config
+        reserved = replace(config, tune=known_or_first(values["tune"], settings.TUNED)).reserved_places
+        return {"prompt_note": typed_note(self.desk.runner.engine, values["model"] or "", values["free_text"], reserved)}
 
     def concepts_chosen(self, values: Values) -> Updates:
         return {"concepts": gr.update(label=settings.concepts_label(values))}

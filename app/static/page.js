@@ -33,6 +33,7 @@ tellHub();
 // The job's id in the address: a refresh, a bookmark or a second tab finds the job again. In a frame that nobody but
 // its own page can reload with an address, this browser keeps it: what is returned.
 function rememberJob(id) {
+  startAnswered();
   showBanner();
   putInAddress({job: id});
   return isFramed() ? id : '';
@@ -75,36 +76,60 @@ async function copyRuns(runs) {
   return address;
 }
 
-// A pair of pictures pressed: shown large until pressed again, or Escape.
-function enlarge(element) {
-  element.addEventListener('click', (event) => {
-    const pair = event.target.closest('.pair');
-    if (!pair) return;
-    const dialog = document.createElement('dialog');
-    dialog.className = 'enlarged';
-    dialog.append(pair.cloneNode(true));
-    dialog.addEventListener('click', () => dialog.close());
-    dialog.addEventListener('close', () => dialog.remove());
-    element.append(dialog);
-    dialog.showModal();
-  });
+// Start was pressed: that is told at once, for the answer may take a moment. What is sent stays as it is.
+let startAnswered = () => {};
+function startPressed(...values) {
+  const told = document.querySelector('#status .status > :last-child');
+  const [before, starting] = [told?.textContent, 'Starting…'];
+  document.body.classList.add('starting');
+  if (told) told.textContent = starting;
+  startAnswered = () => {
+    document.body.classList.remove('starting');
+    if (told?.textContent === starting) told.textContent = before;  // it was refused: nothing new is told there
+  };
+  return values;
 }
+
+function startFailed() {
+  startAnswered();
+}
+
+// What is typed beyond a field's bounds becomes what counts: the nearest that the field takes.
+document.addEventListener('focusout', ({target: field}) => {
+  if (field.type !== 'number' || field.value === '') return;
+  const [low, high] = [field.min, field.max].map((end) => (end === '' ? NaN : Number(end)));
+  const taken = field.value < low ? low : field.value > high ? high : null;
+  if (taken === null) return;
+  field.value = taken;
+  field.dispatchEvent(new Event('input', {bubbles: true}));
+});
 
 // A link within the page, without a trace in the address that holds the job.
 function goToStep(element) {
   element.addEventListener('click', (event) => {
     if (!event.target.hash) return;
     event.preventDefault();
-    document.querySelector(event.target.hash).scrollIntoView();
+    const step = document.querySelector(event.target.hash);
+    if (!step.offsetParent) document.querySelector('[role=tab]').click();  // it stands on the first tab
+    step.scrollIntoView();
+    step.focus({preventScroll: true});
   });
 }
 
-// The slider's two pictures have no words of their own: those below it are given to them.
-function tellPair(element) {
-  const tell = () => document.querySelectorAll('#slider img').forEach((image, side) => {
-    image.alt = (side ? 'Debiased. ' : 'Original. ') + element.innerText;
+// A student who comes by the class's link sees the question first, however small the screen is.
+function openOnQuestion(element) {
+  const parts = new URL(window.location.href).searchParams;
+  if (!parts.get('class') || parts.get('teacher')) return;
+  const asked = new MutationObserver(() => {
+    if (!element.innerText.trim()) return;
+    asked.disconnect();
+    document.getElementById('class-head').scrollIntoView();
   });
-  for (const changing of [element, document.querySelector('#slider')])
-    new MutationObserver(tell).observe(changing, {childList: true, subtree: true, characterData: true});
-  tell();
+  asked.observe(element, {childList: true, subtree: true});
 }
+
+// What scrolls can be scrolled by the keyboard: the command in Runs, which nobody types into.
+new MutationObserver(() => {
+  for (const box of document.querySelectorAll('#run-again .cm-scroller:not([tabindex="0"])'))
+    for (const [name, value] of Object.entries({tabindex: 0, role: 'group', 'aria-label': 'Command'})) box.setAttribute(name, value);
+}).observe(document.documentElement, {childList: true, subtree: true});

@@ -66,7 +66,7 @@ def rebalance(percents: Sequence[float], moved: int) -> list[int]:
     The result is integers in [0, 100] that sum to 100.
     """
     kept = int(min(max(round(percents[moved] or 0), 0), WHOLE))
-    others = [max(p or 0, 0) for i, p in enumerate(percents) if i != moved]
+    others = [min(max(p or 0, 0), WHOLE) for i, p in enumerate(percents) if i != moved]
     result = largest_remainder(others, WHOLE - kept)
     result.insert(moved, kept)
     return result

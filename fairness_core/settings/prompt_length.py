@@ -22,6 +22,14 @@ class PromptLength:
         """How many more there may be; below 0 where the prompt is too long."""
         return self.most - self.tokens
 
+    def told(self, reserved: int = 0) -> str:
+        """What is left, or what is too much: "36 of 38 tokens left". reserved: places that soft tokens take."""
+        beside = f" beside the {reserved} soft tokens" if reserved else ""
+        if self.left >= 0:
+            return f"{self.left} of {self.most} tokens left{beside}"
+        over = "1 token" if self.left == -1 else f"{-self.left} tokens"
+        return f"{over} too long for this model, which reads {max(self.most, 0)}{beside}: shorten it"
+
 
 def measure_prompt(tokenizer: Any, prompt: str, reserved: int = 0) -> PromptLength:
     """By the model's own tokenizer. reserved: how many of its places are taken already, by soft tokens."""
@@ -33,6 +41,4 @@ def measure_prompt(tokenizer: Any, prompt: str, reserved: int = 0) -> PromptLeng
 def check_length(prompt: str, length: PromptLength, reserved: int = 0) -> None:
     """Raises PromptError for a prompt that would lose its end."""
     if length.left < 0:
-        beside = f" beside the {reserved} soft tokens" if reserved else ""
-        raise PromptError(f"The prompt of {len(prompt.split())} words takes {length.tokens} tokens and this model reads "
-                          f"at most {max(length.most, 0)}{beside}: shorten it ({prompt[:40].strip()}...).")
+        raise PromptError(f"The prompt “{prompt[:40].strip()}…” is {length.told(reserved)}.")

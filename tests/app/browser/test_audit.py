@@ -39,7 +39,7 @@ def test_a_zip_is_judged_looked_at_and_found_again(browser, serve, packed):
     expect(page.locator("#audit-distribution .js-plotly-plot")).to_be_visible(timeout=LONG)
     expect(page.locator("#audit-pictures .pair").first).to_be_visible()
     page.locator("#audit-pictures .pair").first.click()
-    expect(page.locator("dialog.enlarged")).to_contain_text("judge/00.png")
+    expect(page.get_by_role("dialog")).to_contain_text("judge/00.png")
     page.keyboard.press("Escape")
     page.get_by_text("Left out: 1").click()
     expect(page.locator("#audit-table")).to_contain_text("judge/odd.png: no picture that can be read")

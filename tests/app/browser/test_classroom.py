@@ -33,6 +33,27 @@ def found_class(teacher: Page) -> None:
     expect(teacher.get_by_role("alert").filter(has_text="no pictures to ask about")).to_be_visible(timeout=SOON)
 
 
+def comes_by_link(browser, served) -> Page:
+    """A student with a telephone, who sees the question first and no code."""
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{served.url}/?class=oak-7")
+    expect(page.locator("#class-question")).to_contain_text("The teacher has asked nothing yet", timeout=LONG)
+    expect(page.locator("#class-question")).to_be_in_viewport(ratio=.9)
+    expect(page.locator("#class-head .class-code")).to_have_count(0)
+    expect(page.locator("#class-ask")).to_be_hidden()
+    return page
+
+
+def sees_the_answer(page: Page, own: str) -> None:
+    expect(page.locator("#class-figure")).to_contain_text("2 guesses", timeout=SOON)
+    expect(page.locator("#class-pictures .pair")).to_have_count(16)
+    expect(page.locator("#class-figure")).to_contain_text(f"your guess: {own} %" if own else "2 guesses")
+    assert ("your guess" in page.locator("#class-figure").inner_text()) == bool(own)
+    page.locator("#class-pictures .pair").first.click()
+    expect(page.get_by_role("dialog", name="no. 0")).to_be_visible()
+    page.close()
+
+
 def test_a_class_guesses_before_it_sees(browser, serve):
     served = serve(fake_engine(.01))
     teacher = visit(browser, served.url)
@@ -43,10 +64,9 @@ def test_a_class_guesses_before_it_sees(browser, serve):
     teacher.get_by_role("tab", name="Classroom").click()
     expect(teacher.locator("#class-prompt input")).to_have_value("doctor", timeout=LONG)
 
-    by_link = browser.new_page()
-    by_link.goto(f"{served.url}/?class=oak-7")
-    expect(by_link.locator("#class-question")).to_contain_text("The teacher has asked nothing yet", timeout=LONG)
-    expect(by_link.locator("#class-ask")).to_be_hidden()
+    expect(teacher.locator("#class-head a")).to_have_attribute("href", f"{served.url}/?class=oak-7")
+    expect(teacher.locator("#class-head .class-code svg")).to_be_visible()
+    by_link = comes_by_link(browser, served)
     by_name = visit(browser, served.url)
     enter(by_name, "#class-join")
     expect(by_name.locator("#class-head")).to_contain_text("You are in oak-7", timeout=SOON)
@@ -62,9 +82,9 @@ def test_a_class_guesses_before_it_sees(browser, serve):
     expect(by_link.locator("#class-question")).to_contain_text("Guessing is closed", timeout=SOON)
     expect(by_link.locator("#guess")).to_be_hidden()
     expect(by_link.locator("#class-figure .js-plotly-plot")).to_have_count(0)
+    expect(by_link.locator("#class-pictures .pair")).to_have_count(0)
     teacher.reload()
     expect(teacher.locator("#class-close")).to_have_text("Open again", timeout=LONG)
     teacher.locator("#reveal").click()
-    for page in (teacher, by_link, by_name):
-        expect(page.locator("#class-figure")).to_contain_text("2 guesses", timeout=SOON)
-        page.close()
+    for page, own in ((teacher, ""), (by_link, "20"), (by_name, "60")):
+        sees_the_answer(page, own)

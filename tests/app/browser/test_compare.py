@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers.browser import SOON, type_number, unfold, visit
+from helpers.browser import SOON, unfold, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import expect
 
@@ -23,19 +23,16 @@ def compared(browser, serve):
 
 
 def test_a_correction_changes_the_table_and_can_be_undone(compared):
-    unfold(compared, "One pair", "#number")
-    expect(compared.locator("#slider img")).to_have_count(2, timeout=SOON)
-    words = compared.locator("#pair-words")
-    expect(words).to_contain_text("no. 0")
-    type_number(compared, "#number", "3")
-    expect(words).to_contain_text("no. 3", timeout=SOON)
     before = compared.locator("#pairs .pair").nth(3).inner_text()
+    compared.locator("#pairs .pair").nth(3).click()
+    expect(compared.get_by_role("dialog")).to_contain_text("no. 3 (4 of 16)")
     unfold(compared, "The classifier got it wrong?", "#fix-class")
     compared.locator("#fix-class input").click()
     compared.get_by_role("option", name="No face in this picture").click()
     compared.locator("#fix").click()
     expect(compared.locator("#fixes")).to_contain_text("debiased no. 3: no face", timeout=SOON)
     expect(compared.locator("#pairs .pair").nth(3)).to_contain_text("no face found")
+    expect(compared.locator("#viewer .view-words")).to_contain_text("Debiased: no face found")
     compared.locator("#unfix").click()
     expect(compared.locator("#fixes")).not_to_contain_text("no face", timeout=SOON)
     expect(compared.locator("#pairs .pair").nth(3)).to_have_text(before, use_inner_text=True)
@@ -43,7 +40,7 @@ def test_a_correction_changes_the_table_and_can_be_undone(compared):
 
 def test_more_images_and_other_prompts_join_those_that_are_there(compared):
     first = compared.locator("#pairs img").first.get_attribute("src")
-    unfold(compared, "Other prompts, other strength", "#other-prompts")
+    unfold(compared, "Other prompts", "#other-prompts")
     compared.locator("#other-prompts input").fill("a smiling barista")
     compared.locator("#other-prompts input").press("Enter")
     expect(compared.locator("#other-prompts .token")).to_have_text("a smiling barista", timeout=SOON)

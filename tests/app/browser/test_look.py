@@ -57,10 +57,14 @@ def test_every_tab_is_in_reach_and_fits_a_telephone(browser, serve):
     page.get_by_role("tab", name="Balance").click()
     page.get_by_role("link", name="Before and after").click()
     expect(page.locator("#results")).to_be_in_viewport(timeout=SOON)
-    unfold(page, "One pair", "#number")
-    image = page.locator("#slider img").first
-    assert settled(lambda: image.bounding_box()["height"], page, lambda height: height > 200)
-    expect(page.locator("#slider img").last).to_have_attribute("alt", re.compile("Debiased.*no. 0"))
+    card = page.locator("#pairs .pair").first
+    card.click()
+    image, small = page.locator("#viewer .view-under"), page.locator("#pairs .pair img").first
+    assert settled(lambda: image.bounding_box()["width"], page, lambda width: width > 1.5 * small.bounding_box()["width"])
+    expect(image).to_have_attribute("alt", re.compile("Debiased: "))
+    holds(page, FITS)
+    page.get_by_role("button", name="Close the pair").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     holds(page, "(box => box.scrollWidth <= box.clientWidth)(document.querySelector('#table .scroll'))")  # none is hidden
     page.close()
 
@@ -71,7 +75,7 @@ def test_a_refusal_comes_into_view_each_time(browser, serve):
     for _ in range(2):
         page.locator("#start").scroll_into_view_if_needed()
         page.locator("#start").click()
-        expect(page.get_by_role("alert").filter(has_text="500 words")).to_be_in_viewport(timeout=SOON)
+        expect(page.get_by_role("alert").filter(has_text="425 tokens too long")).to_be_in_viewport(timeout=SOON)
         page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     page.close()
 
@@ -94,7 +98,7 @@ def test_words_can_be_read_in_either_theme(browser, serve, theme):
 def test_a_pair_is_enlarged_in_the_middle_with_its_sides_named(browser, serve):
     page = themed(browser, serve(fake_engine(.01)), "dark", (1440, 900))
     page.locator("#pairs .pair").first.click()
-    dialog = page.locator("dialog.enlarged")
+    dialog = page.get_by_role("dialog", name="no. 0")
     expect(dialog).to_contain_text(re.compile("Original: .*Debiased: ", re.DOTALL))
     def off_the_middle() -> float:
         box = dialog.bounding_box()

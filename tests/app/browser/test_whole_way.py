@@ -68,16 +68,16 @@ def test_compare_controls(browser, serve):
     expect(page.locator("#pairs img").first).not_to_have_attribute("src", before)
 
     page.locator("#pairs .pair").first.click()
-    expect(page.locator("dialog.enlarged")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.locator("dialog.enlarged")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
     unfold(page, "All figures", "#distribution")
     page.locator("#plot-class input").click()
     page.get_by_role("option", name="Perceived age: Old").click()
     expect(page.locator("#distribution")).to_contain_text("Perceived age: Old")
 
-    unfold(page, "Other prompts, other strength", "#strength")
+    page.locator("#pairs .pair").first.click()
     type_number(page, "#strength", "0.5")
     expect(page.locator("#strength input[type=range]")).to_have_value("0.5")
     page.locator("#rerender").click()
@@ -106,7 +106,7 @@ def test_bad_input(browser, serve):
     page = visit(browser, served.url)
     page.locator("#free-text textarea").fill("word " * 500)
     page.locator("#start").click()
-    alert = page.get_by_role("alert").filter(has_text="500 words")
+    alert = page.get_by_role("alert").filter(has_text="425 tokens too long")
     expect(alert).to_be_visible()
     page.locator("#free-text textarea").fill("")
     page.locator("#control-gender").get_by_role("checkbox").uncheck()

@@ -143,7 +143,7 @@ def test_report_in_every_format(client):
     (({"gender": {"female": 70, "male": 70}}, ["chef"]), "sum to 140.0 %"),
     (({}, ["chef"]), "No attribute"),
     ((PARITY, []), "No concept is chosen"),
-    ((PARITY, ["word " * 500]), "500 words"),
+    ((PARITY, ["word " * 500]), "425 tokens too long for this model, which reads 75: shorten it"),
     ((PARITY, ["chef"], "Eternal"), "Unknown length"),
     ((PARITY, ["chef"], "Short", "sd15"), "GPU memory"),
     ((PARITY, ["chef"], "Short", "nowhere"), "Unknown model"),

@@ -33,13 +33,13 @@ def changed(**changes):
     replace(request(), kind="compare", compare_prompts=(LONG,)), replace(request(), kind="lab", compare_prompts=(LONG, "a chef"))],
     ids=["finetuned on", "kept", "compared afterwards", "compared", "in the lab"])
 def test_it_is_refused_at_once(runner, asked, tmp_path):
-    with pytest.raises(JobError, match="takes 39 tokens and this model reads at most 38: shorten it"):
+    with pytest.raises(JobError, match="is 1 token too long for this model, which reads 38: shorten it"):
         runner.submit(asked)
     assert list((tmp_path / "runs").glob("*")) == []
 
 
 def test_soft_tokens_take_their_places(runner):
-    with pytest.raises(JobError, match="at most 33 beside the 5 soft tokens"):
+    with pytest.raises(JobError, match="which reads 33 beside the 5 soft tokens"):
         runner.submit(changed(prompts=("nurse " * 35,), tune="tokens"))
     runner.submit(changed(prompts=("nurse " * 35,)))
 
@@ -51,7 +51,7 @@ def test_an_adapter_is_not_brought_for_it(runner, tmp_path):
 
 @pytest.mark.parametrize(("text", "words"), [
     ("", ""), ("a nurse", "36 of 38 tokens left."), ("nurse " * 38, "0 of 38 tokens left."),
-    (LONG, "1 tokens too long for this model, which reads 38"), ("a nurse\n\n" + LONG, "“nurse nurse nurse nurse")])
+    (LONG, "1 token too long for this model, which reads 38: shorten it."), ("a nurse\n\n" + LONG, "“nurse nurse nurse nurse")])
 def test_what_is_left_is_told_while_it_is_typed(text, words):
     told = typed_note(ENGINE, "mini", text, 0)
     assert words in told if words else told == ""

@@ -17,7 +17,7 @@ from app.rooms.compare_figures import attribute_pairs
 from app.rooms.correcting import NO_FACE, correction
 from app.rooms.desk import Desk
 
-FIRST_LOOK = {"prompt": None, "bars": ["gender"], "plot_class": class_choices()[0][1], "sort": "before", "number": 0,
+FIRST_LOOK = {"prompt": None, "bars": ["gender"], "plot_class": class_choices()[0][1], "sort": "before",
               "joint_pair": attribute_pairs()[0][1]}
 ADDED_STEPS = Pace(hold=5)  # waits for the test before the fifth step
 

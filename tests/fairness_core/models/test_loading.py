@@ -200,7 +200,7 @@ def test_a_tokenizer_without_a_limit_takes_the_text_encoders(kind, tmp_path):
     model = loaded(folder)
     assert model.tokenizer.model_max_length == TOKENS
     assert torch.equal(paint(model, PROMPT, NUMBERS, 0, STEPS, GUIDANCE), expected)
-    with pytest.raises(PromptError, match=f"reads at most {TOKENS - 2}"):
+    with pytest.raises(PromptError, match=f"which reads {TOKENS - 2}"):
         condition(model, "x" * TOKENS, GUIDANCE)
 
 

@@ -36,9 +36,9 @@ def test_it_is_what_the_loaded_tokenizer_says():
 
 def test_a_prompt_too_long_is_refused_with_how_many_there_may_be():
     check_prompts("mini", ["a nurse", " ".join(["nurse"] * MOST)])
-    with pytest.raises(PromptError, match=rf"takes 39 tokens and this model reads at most {MOST}: shorten it"):
+    with pytest.raises(PromptError, match=f"is 1 token too long for this model, which reads {MOST}: shorten it"):
         check_prompts("mini", ["a nurse", " ".join(["nurse"] * (MOST + 1))])
-    with pytest.raises(PromptError, match="at most 33 beside the 5 soft tokens"):
+    with pytest.raises(PromptError, match="which reads 33 beside the 5 soft tokens"):
         check_prompts("mini", [" ".join(["nurse"] * (MOST - 4))], reserved=5)
 
 
@@ -70,7 +70,7 @@ def test_the_command_line_refuses_it_before_the_model_is_loaded(arguments, tmp_p
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr("fairness_core.commands.common.load_model", lambda *_a, **_k: pytest.fail("it was loaded"))
     assert command.main([word.format(out=tmp_path / "out") for word in arguments]) == 1
-    assert "takes 60 tokens and this model reads at most 38" in capsys.readouterr().err
+    assert "is 22 tokens too long for this model, which reads 38: shorten it" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

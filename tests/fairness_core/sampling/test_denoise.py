@@ -52,7 +52,7 @@ def test_embeddings_are_those_of_the_stock_pipeline(pipeline):
 
 
 def test_a_prompt_that_would_lose_its_end_is_refused(pipeline):
-    with pytest.raises(PromptError, match=f"30 tokens and this model reads at most {TOKENS - 2}: shorten it"):
+    with pytest.raises(PromptError, match=f"is {30 - (TOKENS - 2)} tokens too long for this model, which reads {TOKENS - 2}: shorten it"):
         encode_prompts(pipeline.tokenizer, pipeline.text_encoder, ["ab " * 15])
     encode_prompts(pipeline.tokenizer, pipeline.text_encoder, ["a" * (TOKENS - 2)])
 

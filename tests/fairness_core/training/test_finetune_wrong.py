@@ -90,7 +90,7 @@ def test_without_any_face_the_step_is_skipped_and_says_so(tmp_path):
 @pytest.mark.parametrize(("changes", "error", "says"), [
     ({"prompts": ()}, ConfigError, "at least one concept"),
     ({"prompts": ("a nurse", " ")}, PromptError, "prompt is empty"),
-    ({"prompts": (" ".join(["nurse"] * 500),)}, PromptError, "500 words.*shorten"),
+    ({"prompts": (" ".join(["nurse"] * 500),)}, PromptError, "tokens too long.*shorten"),
     ({"marginals": {}}, TargetError, "at least one attribute"),
     ({"marginals": {"gender": {"female": 0.5, "male": 0.4}}}, TargetError, "sum to 90"),
     ({"marginals": {"gender": {"female": 0.5, "none": 0.5}}}, TargetError, "Unknown class 'none'"),
