@@ -21,8 +21,8 @@ MOST_RUNS = 6
 ORIGINAL, WORDS, TUNED = "original", "words in the prompt", "finetuned"
 MEASURES = ("distance", "clip_image", "dino", "clip_text")
 SAME_NOTE = (
-    "Distance to each run's own target (0: reached) with the interval that decides its verdict; CLIP-I and DINO: likeness to "
-    "the original, same noise (1: the same), with 95 % bootstrap intervals over prompts. Down and to the right is better.")
+    "Distance to each run's own target (0: reached); CLIP-I and DINO: likeness to the original, same noise (1: the same); CLIP-T: "
+    "picture and prompt. All with 95 % intervals, over prompts where there are several. Down and to the right is better.")
 
 
 class SideBySideError(UserError):

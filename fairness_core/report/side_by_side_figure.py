@@ -18,14 +18,14 @@ def figure_of_runs(points: Sequence[Point], attribute: str, likeness: str = "cli
 
     attribute: its label; likeness: "clip_image" or "dino". Points of which either was not measured are left out.
     """
-    title = f"{attribute}: distance to the target against likeness"
+    title = f"{attribute}, runs side by side"  # a telephone shows no longer one
     shown = [p for p in points if p.distance and getattr(p, likeness)]
     if not shown:
         return message("Nothing that can be drawn: choose runs that control this", title)
     figure = go.Figure()
     for i, run in enumerate(dict.fromkeys(p.run for p in shown)):
         add_run(figure, [p for p in shown if p.run == run], likeness, *COLOURS[i % len(COLOURS)], SYMBOLS[i % len(SYMBOLS)])
-    style(figure, title, 460, "95 % intervals both ways · hollow: the original · ✕: words in the prompt", top=72)
+    style(figure, title, 460, "95 % intervals · hollow: original · ✕: words", top=72)
     figure.update_xaxes(title=f"likeness to the original ({LIKENESS[likeness]})")
     return figure.update_yaxes(title="distance to the target", rangemode="tozero")
 
