@@ -187,9 +187,10 @@ def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobReque
 
 
 def filmed(prompts: Sequence[str], concepts: Sequence[str]) -> tuple[str, ...]:
-    """Typed prompts are watched first; none where none was typed: then the first prompts are."""
+    """Typed prompts are watched first; none where that is what is watched anyway: the first prompts."""
     typed = [p for p in prompts if p not in set(map(prompt_for, concepts))]
-    return tuple(dict.fromkeys((*typed, *prompts)))[:MOST_FILMED] if typed else ()
+    watched = tuple(dict.fromkeys((*typed, *prompts)))[:MOST_FILMED]
+    return () if watched == tuple(prompts[:MOST_FILMED]) else watched
 
 
 def adapter_request(values: dict[str, Any], preset: FinetuneConfig, name: str) -> JobRequest:

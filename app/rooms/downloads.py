@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_file_to_cache
+from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache
 from gradio.utils import get_upload_folder
 
 from app.page import Piece
@@ -18,5 +18,10 @@ def download_piece(path: Path | None) -> Piece:
 
 def download(path: Path | None) -> Any:
     """A download button's update: hidden when there is nothing to download."""
-    copy = save_file_to_cache(path, get_upload_folder()) if path else None
-    return gr.update(value=copy, visible=path is not None)
+    copy = save_file_to_cache(path, get_upload_folder()) if path and path.exists() else None  # a run may have gone on since
+    return gr.update(value=copy, visible=copy is not None)
+
+
+def download_text(name: str, text: str) -> Any:
+    """A download button's update: a file of this name with this text."""
+    return gr.update(value=save_bytes_to_cache(text.encode("utf-8"), name, get_upload_folder()), visible=True)

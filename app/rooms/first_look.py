@@ -39,7 +39,7 @@ class FirstLookRoom:
 
     def watch(self, values: Values) -> Updates:
         """The film strip of the run on show, to be played in the browser."""
-        trained = self.filmed(self.desk.view_of(values["job_id"]))
+        trained = self.filmed(self.desk.view_if_any(values["job_id"]))
         return {"reel": reel(trained.film, trained.request.config) if trained else ""}
 
     def filmed(self, view: JobView | None) -> JobView | None:

@@ -89,7 +89,7 @@ class MorePart:
 
     def in_context(self, values: Values) -> Updates:
         """Prompts in context that the run on show was not finetuned on, in the languages that its model reads."""
-        shown = self.desk.shown(self.desk.view_of(values["job_id"]))
+        shown = self.desk.shown(self.desk.view_if_any(values["job_id"]))
         if shown is None:
             return {}
         config = shown.request.config

@@ -140,7 +140,7 @@ class RunsRoom:
 
     def use_settings(self, values: Values) -> Updates:
         """The settings alone: the job on the Balance page stays."""
-        return settings_of(self.desk, self.desk.view_of(values["run"])) | BALANCE
+        return settings_of(self.desk, self.desk.view_if_any(values["run"])) | BALANCE
 
     # ------------------------------------------------------------ doing
 

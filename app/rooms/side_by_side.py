@@ -1,8 +1,6 @@
 """Side by side: up to six runs, how near to their target and how like the original; by link, and to download."""
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import gradio as gr
 
@@ -13,7 +11,7 @@ from app.jobs import side_by_side as sides
 from app.jobs.files import Failure, JobError, JobView
 from app.page import QUIET, Page, Piece, Updates, Values
 from app.rooms.desk import Desk
-from app.rooms.downloads import download
+from app.rooms.downloads import download_text
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import message
 from fairness_core.report.side_by_side import (MOST_RUNS, Point, Run, attributes_of, points, shared_prompts,
@@ -151,13 +149,7 @@ class SideBySideRoom:
             texts = {"side_html": side_by_side_html(found, attribute, prompts_words(runs)), "side_csv": side_by_side_csv(found)}
         except (UserError, OSError) as error:
             return {"side_banner": render.banner(Failure(words_for(error), "Nothing was made."))}
-        with tempfile.TemporaryDirectory() as scratch:
-            updates: Updates = {"side_banner": ""}
-            for name, text in texts.items():
-                path = Path(scratch) / FILES[name]
-                path.write_text(text, encoding="utf-8")
-                updates[name] = download(path)
-        return updates
+        return {"side_banner": ""} | {name: download_text(FILES[name], text) for name, text in texts.items()}
 
 
 def drawn(found: Sequence[Point], attribute: str, likeness: str):

@@ -150,8 +150,8 @@ def sides(comparisons: Sequence[PromptComparison]) -> list[tuple[str, list[Image
 
 def add_bars(figure: go.Figure, attribute: Attribute, counts: np.ndarray, places: np.ndarray, name: str,
              width: float) -> None:
-    """Bars of counts [classes, 2] (count, faces): "after" in the classes' colours and patterns, others hollow."""
-    filled = name == "after"
+    """Bars of counts [classes, 2] (count, faces): in the classes' colours and patterns, but hollow before and by words."""
+    filled = name not in ("before", WORDS)
     pairs = [(int(count), int(n)) for count, n in counts]
     values = np.array([100 * count / n for count, n in pairs])
     low, high = intervals(pairs)

@@ -62,7 +62,7 @@ def judged_bars(image_sets: Sequence[ImageSet], attribute: Attribute, target: np
     figure, places = go.Figure(), np.arange(len(attribute.classes))
     counts = np.array([[frequency(s, attribute, i) for i in places] for s in image_sets]).sum(0)
     if counts[0, 1]:
-        add_bars(figure, attribute, counts, places.astype(float), NAME, filled=True)
+        add_bars(figure, attribute, counts, places.astype(float), NAME, 0.36)
     extra = len(places) + 0.5 + np.arange(len(EXTRA))
     add_extra(figure, [unsure(image_sets, attribute.name), faceless(image_sets)], extra)
     if target is not None:

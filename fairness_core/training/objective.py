@@ -58,8 +58,7 @@ class Reference:
 @dataclass(frozen=True)
 class Wanted:
     """The faces of n images, how much each image's loss counts [n], and by attribute [n]: the class asked for, whether
-    it is asked, whether it is another than the original's, and whether that lets the picture change.
-    """
+    it is asked, whether it is another than the original's, and whether that lets the picture change."""
 
     faces: Faces
     shares: Tensor

@@ -38,12 +38,12 @@ def events(tmp_path_factory) -> list[gr.blocks.BlockFunction]:
 
 
 def wrong(component) -> tuple:
-    return FILES if isinstance(component, gr.UploadButton) else WRONG
+    return FILES if isinstance(component, gr.UploadButton | gr.File) else WRONG
 
 
 def usual(component, shown: dict):
     """What a field holds on the page of that run, which shows all that there is to show."""
-    if isinstance(component, gr.UploadButton | gr.BrowserState):
+    if isinstance(component, gr.UploadButton | gr.File | gr.BrowserState):
         return None
     return shown.get(component.elem_id or type(component), component.value)
 

@@ -117,7 +117,7 @@ def test_foreign_files_are_refused_and_leave_nothing(make, tmp_path):
     for name in ("a.pt", "b.safetensors", "c.safetensors", "d.safetensors"):
         with pytest.raises(AdapterError, match=name):
             runner.bring(tmp_path / name, brought())
-    assert runner.history() == [] and not list(runner.runs_root.iterdir())
+    assert runner.history() == [] and not list(runner.runs_root.glob("*/"))
 
 
 def test_delete(make, tmp_path):
@@ -129,7 +129,7 @@ def test_delete(make, tmp_path):
     runner.stop(job_id)
     wait(runner, job_id, "stopped")
     runner.delete(job_id)
-    assert runner.history() == [] and not list(runner.runs_root.iterdir())
+    assert runner.history() == [] and not list(runner.runs_root.glob("*/"))
     for wrong in (job_id, "../x", ""):
         with pytest.raises(JobError):
             runner.delete(wrong)

@@ -38,7 +38,7 @@ def test_pictures_are_judged_kept_and_told(make, pictures):
     assert progress_words(view) == "Finished: 60 pictures looked at." and "Finished" in status(view)
     assert status_record(view)["message"] == progress_words(view) and status_record(view)["kind"] == AUDIT
     [line] = runner.history()
-    assert history_entry(line)["what"] == "Audit of pictures" and "50 % Female" in history_entry(line)["target"]
+    assert history_entry(line, {})["what"] == "Audit of pictures" and "50 % Female" in history_entry(line, {})["target"]
     assert "judged by" in run_record.about(view) and "learning" not in run_record.about(view) and run_record.again(view) == ""
     told = html.told(judged, PARITY.target(), target_words(PARITY))
     assert "role=\"alert\"" in told and "60 of these 60 pictures" in told and "Not yet" in told

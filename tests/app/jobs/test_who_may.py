@@ -39,8 +39,9 @@ STARTS: dict[str, Callable[[JobRunner, JobView], object]] = {  # a run of one's 
                                               replace(request(), kind="adapter")),
     "audit": lambda runner, run: runner.audit(AuditAsked((str(picture(run.folder.parent.parent / "one.png")),)), run.request.config)}
 LOOKS = {"view": lambda runner, run: runner.view(run.job_id), "history": lambda runner, run: runner.history(),
+         "paint_pair": lambda runner, run: runner.paint_pair(run, run.comparisons[0].prompt, 0, .5),
          "left_behind": lambda runner, run: runner.left_behind(), "recorded": lambda runner, run: runner.recorded()}
-OF_THE_SERVER = {"changing", "close", "enqueue", "work_off", "retire"}
+OF_THE_SERVER = {"changing", "close", "enqueue", "queue_made", "work_off", "retire"}
 WRITERS = {"save_corrections", "save_comparisons", "save_config", "save_about", "save_state", "append_event", "bundle", "push",
            "rmtree", "unlink", "write_text", "write_bytes"}
 

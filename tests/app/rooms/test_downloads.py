@@ -13,12 +13,13 @@ from safetensors.numpy import load
 
 from app.html.render import class_choices
 from app.rooms.compare import CompareRoom
+from app.rooms.compare_choices import CHOSEN_FOR
 from app.rooms.compare_figures import attribute_pairs
 from app.rooms.correcting import NO_FACE, correction
 from app.rooms.desk import Desk
 
 FIRST_LOOK = {"prompt": None, "bars": ["gender"], "plot_class": class_choices()[0][1], "sort": "before",
-              "joint_pair": attribute_pairs()[0][1]}
+              "joint_pair": attribute_pairs()[0][1], CHOSEN_FOR: ""}
 ADDED_STEPS = Pace(hold=5)  # waits for the test before the fifth step
 
 

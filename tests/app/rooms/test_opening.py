@@ -55,7 +55,7 @@ def test_start_would_repeat_the_run(desk, name):
     restored = settings_of(desk, run)
     assert set(restored) <= set(OPENED)
     again = settings.finetune_request(values(restored), desk.length(values(restored)).config)
-    assert again == run.request
+    assert replace(again, config=replace(again.config, film_prompts=())) == run.request
     assert f"run {run.job_id}" in restored["loaded_note"]
 
 

@@ -79,8 +79,8 @@ def test_they_start_as_the_vocabularys_mean(encoder):
 def test_a_prompt_without_room_behind_the_tokens_is_refused(encoder):
     fits = "x" * (TOKENS - 2 - 3)
     encode_prompts(tiny_tokenizer(), encoder, [fits], reserved=3)
-    with pytest.raises(PromptError, match=f"at most {len(fits)} beside the 3 soft tokens"):
+    with pytest.raises(PromptError, match=f"reads {len(fits)} beside the 3 soft tokens"):
         encode_prompts(tiny_tokenizer(), encoder, [fits + "x"], reserved=3)
     encode_prompts(tiny_tokenizer(), encoder, [fits + "x"])
-    with pytest.raises(PromptError, match="at most 0 beside"):
+    with pytest.raises(PromptError, match="reads 0 beside"):
         encode_prompts(tiny_tokenizer(), encoder, ["x"], reserved=TOKENS)

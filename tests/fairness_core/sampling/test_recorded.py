@@ -19,7 +19,8 @@ from fairness_core.sampling.conditioning import condition, condition_all
 from fairness_core.sampling.denoise import denoise_in_parts
 from fairness_core.training import start as starting
 from fairness_core.training.checkpoints import load_checkpoint
-from fairness_core.training.finetune import film_strip, save
+from fairness_core.training.film import film_strips
+from fairness_core.training.finetune import save
 from fairness_core.training.step import take_step
 
 STEPS = 3
@@ -149,7 +150,7 @@ def test_a_finetune_is_the_same_bit_by_bit_and_its_weights_stay_where_they_are(t
         before = [recorded.places_of(getattr(run.model, part)) for part in ("unet", "text_encoder")]
         for _ in range(3):
             take_step(run)
-        film_strip(run), save(run, tmp_path), load_checkpoint(tmp_path, run.parameters, run.optimizer, run.average)
+        list(film_strips(run)), save(run, tmp_path), load_checkpoint(tmp_path, run.parameters, run.optimizer, run.average)
         take_step(run)
         assert before == [recorded.places_of(getattr(run.model, part)) for part in ("unet", "text_encoder")]
         return [p.detach().clone() for p in run.parameters]

@@ -9,7 +9,7 @@ from helpers.fakes import tiny_model
 from helpers.finetunes import CONFIG, run, steps_of
 
 from fairness_core.evaluation.compare import paint
-from fairness_core.training import finetune as finetuning
+from fairness_core.training import film
 from fairness_core.training import step as training
 from fairness_core.training.asking import Group
 from fairness_core.training.objective import judge
@@ -93,7 +93,7 @@ def test_originals_are_painted_once_a_batch_of_noises(tmp_path, monkeypatch, bat
 
 def test_training_noises_are_never_those_people_compare(tmp_path, monkeypatch):
     numbers, draw = [], training.draw_noise
-    for part in (training, finetuning):
+    for part in (training, film):
         monkeypatch.setattr(part, "draw_noise", lambda p, n, *a: numbers.append(tuple(n)) or draw(p, n, *a))
     run(tmp_path, replace(CONFIG, film_strip_every=100, steps=3, noise_batches=0))
     trained = [n for n in numbers if n != tuple(range(6))]

@@ -12,7 +12,7 @@ from fairness_core.events import Saved, StepDone
 from fairness_core.sampling.denoise import PromptError
 from fairness_core.settings.attributes import TargetError
 from fairness_core.settings.config import ConfigError
-from fairness_core.training import finetune as finetuning
+from fairness_core.training import film
 from fairness_core.training import step as training
 from fairness_core.training.finetune import finetune
 
@@ -31,7 +31,7 @@ def test_an_unusable_target_of_one_prompt_is_refused_before_the_first_event(tmp_
 def test_prompts_must_leave_room_for_the_tokens(tmp_path):
     config = replace(CONFIG, prompts=("x" * 18,))
     assert next(finetune(tiny_model(), config, tmp_path))
-    with pytest.raises(PromptError, match="at most 17 beside the 5 soft tokens"):
+    with pytest.raises(PromptError, match="reads 17 beside the 5 soft tokens"):
         next(finetune(tiny_model(), replace(config, tune="tokens"), tmp_path))
 
 
@@ -129,6 +129,6 @@ def test_classes_in_another_order_are_refused(tmp_path):
 
 
 def test_a_film_strip_that_is_not_finite_is_told_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(finetuning, "decode_in_parts", lambda vae, latents: torch.full((6, 3, 16, 16), float("nan")))
-    with pytest.raises(ConfigError, match="6 of the film strip's 6 pictures are not finite.*Lower learning_rate"):
+    monkeypatch.setattr(film, "decode_in_parts", lambda vae, latents: torch.full((len(latents), 3, 16, 16), float("nan")))
+    with pytest.raises(ConfigError, match="12 of the film strip's 12 pictures are not finite.*Lower learning_rate"):
         run(tmp_path)
