@@ -49,8 +49,13 @@ def theme() -> gr.themes.Base:
     )
 
 
+# Gradio puts its own class before every rule of css_paths, so that none reaches the page's frame, whose hidden overflow
+# would keep Start from staying in sight on a telephone.
+FRAME = "<style>@media (max-width: 760px) { .gradio-container { overflow: clip !important; } }</style>"
+
+
 def look() -> dict[str, Any]:
     """Arguments of Blocks.launch: theme, styles, and the functions that `js` and `js_on_load` of the page call."""
     scripts = [path.read_text(encoding="utf-8") for path in sorted(STATIC.glob("*.js"))]
     return {"theme": theme(), "css_paths": sorted(STATIC.glob("*.css"), reverse=True),  # page.css first: others add to it
-            "head": "".join(f"<script>{script}</script>" for script in scripts)}
+            "head": FRAME + "".join(f"<script>{script}</script>" for script in scripts)}
