@@ -110,7 +110,7 @@ class AuditRoom:
         def ask() -> str:
             if not values["audit_files"]:
                 raise PicturesError("Nothing was handed over yet: drop pictures or a zip first.")
-            asked = AuditAsked(tuple(values["audit_files"]), values["audit_judge"], values["audit_faces"], values["audit_from"])
+            asked = AuditAsked(tuple(map(str, values["audit_files"])), values["audit_judge"], values["audit_faces"], values["audit_from"])
             return self.desk.runner.audit(asked, self.config(values))
         return self.trying(values, ask)
 

@@ -18,7 +18,7 @@ from fairness_core.settings.config import FinetuneConfig, to_plain
 PLACE = ("tabs", "job_id", "check_id", "lab_id", "audit_id")
 OPENED = (*PLACE, *LOADED)
 BESIDES = tuple(name for name in OPENED if name not in ("job_id", "banner"))  # what else than a whole refresh changes
-TARGET = ("prompts", "marginals", "joint", "joint_attributes", "targets_by_prompt", "model")  # the visitor's in any length
+TARGET = ("prompts", "marginals", "joint", "joint_attributes", "targets_by_prompt", "model", "film_prompts")  # the visitor's in any length
 
 
 def place_of(desk: Desk, job_id: str) -> Updates:

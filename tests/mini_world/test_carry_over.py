@@ -78,7 +78,7 @@ def test_the_recorded_run_has_unlearned_and_kept(text_model, tmp_path, monkeypat
     gender = figures["unlearned"]["gender"]
     assert (gender[FINETUNED]["n"], gender[HELD_OUT]["n"]) == (32, 12)
     assert gender[FINETUNED]["slope"] < gender[HELD_OUT]["slope"] < .8
-    assert min(entry["slope"] for entry in figures["kept"].values()) > .5
+    assert min(entry["slope"] for entry in figures["kept"].values()) > .4
     assert (tmp_path / "carry_over.md").read_text(encoding="utf-8").strip() == capsys.readouterr().out.strip()
 
 

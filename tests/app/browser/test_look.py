@@ -88,7 +88,7 @@ def lowest(page: Page, selector: str) -> float:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_words_can_be_read_in_either_theme(browser, serve, theme):
     page = themed(browser, serve(fake_engine(.01)), theme, (1440, 900))
-    for selector in (".note", "#table td", "#table small", ".mark", "h1, h2, h3", "label span", ".caption span", "button.lg, button.md, button.sm",
+    for selector in (".note", "#table td", "#table small", ".mark", "h1, h2, h3", "label span", ".caption span:not(.swatch)", "button.lg, button.md, button.sm",
                      ".js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext"):
         assert settled(lambda: lowest(page, selector), page, lambda least: least >= READABLE), (
             selector, min(page.evaluate(CONTRASTS, selector)))

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from helpers.browser import LOAD, visit
+from helpers.browser import LOAD, unfold, visit
 from helpers.fake_engine import fake_engine
 from helpers.jobs import request, wait
 from playwright.sync_api import expect
@@ -19,6 +19,7 @@ def served(serve):
 def test_words_in_the_prompt_stand_beside_the_finetune(browser, served):
     run = wait(served.runner, served.runner.submit(request()), "finished")
     page = visit(browser, f"{served.url}?job={run.job_id}")
+    unfold(page, "All figures", "#ways")
     expect(page.locator("#ways")).to_contain_text("not measured")
     page.locator("#paint-words").click()
     expect(page.locator("#ways")).not_to_contain_text("not measured", timeout=LOAD)
