@@ -6,16 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from app.html.headlines import names
 from app.html.measures import MARKS, attribute_label
 from app.html.pictures import data_uri
-from app.jobs.files import JobRequest
+from app.jobs.files import CHECK, JobRequest
 from fairness_core.metrics.must_not_move import load_panel, what_moved
-from fairness_core.plots import concept_name
 from fairness_core.report.record import verdicts
 from fairness_core.results import PromptComparison
 
 THUMBNAIL, NAMED = 72, 3
-CHECK = "check"
 
 
 def glance(request: JobRequest, comparisons: Sequence[PromptComparison]) -> dict:
@@ -51,7 +50,5 @@ def thumbnail(picture: np.ndarray) -> str:
 def asked(request: JobRequest) -> str:
     """What it was finetuned on and compared: "32 prompts; compared: judge, chef, nurse and 3 more"."""
     trained, compared = request.config.prompts, request.compare_prompts
-    names = ", ".join(concept_name(p) for p in compared[:NAMED])
-    names += f" and {len(compared) - NAMED} more" if len(compared) > NAMED else ""
     count = "1 prompt" if len(trained) == 1 else f"{len(trained)} prompts"
-    return (f"{count}; compared: " if trained and request.kind != CHECK else "") + names
+    return (f"{count}; compared: " if trained and request.kind != CHECK else "") + names(compared, NAMED)

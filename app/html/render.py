@@ -18,7 +18,7 @@ from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.strict_json import without_nan
 
-KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", jobs.AUDIT: "Audit of pictures", "check": "Must not move",
+KIND_WORDS = {jobs.FINETUNE: "Finetune", jobs.ADAPTER: "Adapter", jobs.AUDIT: "Audit of pictures", jobs.CHECK: "Must not move",
               "lab": "Gradient lab", "strengths": "Strengths"}
 STATE_WORDS = {
     jobs.QUEUED: "waiting", jobs.RUNNING: "running", jobs.FINISHED: "finished", jobs.STOPPED: "stopped",

@@ -108,7 +108,7 @@ class CompareRoom:
                     "compare": Piece(False, lambda: gr.update(visible=False))}
         comparisons, values = shown.comparisons, with_choices(shown, values)
         which = compare_figures.identity(shown)
-        chosen = next((c for c in comparisons if c.prompt == values["prompt"]), comparisons[0])
+        chosen = compare_figures.of_prompt(comparisons, values["prompt"])
         bars = [b for b in load_attributes() if b in values["bars"]]
         origin = render.shown_label(shown, self.recorded_about(shown), self.desk.runner.store.recorded_runs)
         adapter = shown.adapter or (self.desk.source_of(shown) or shown).adapter

@@ -23,6 +23,11 @@ def identity(shown: JobView) -> tuple:
             sum(c.baseline is not None for c in shown.comparisons), shown.corrections)
 
 
+def of_prompt(comparisons: Sequence[PromptComparison], prompt: str | None) -> PromptComparison | None:
+    """What is compared of a prompt; of one that is not among them, of the first, if there is any."""
+    return next((c for c in comparisons if c.prompt == prompt), comparisons[0] if comparisons else None)
+
+
 def marginal_target(config: FinetuneConfig, attribute: str) -> np.ndarray | None:
     """The target of one attribute [classes]; None when it is not controlled."""
     target = target_if_any(config)

@@ -8,19 +8,13 @@ from app.html.fragment import fragment, note
 from app.jobs.files import JobError, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
-from app.rooms.compare_figures import identity
+from app.rooms.compare_figures import identity, of_prompt
 from app.rooms.desk import Desk
 from app.text import duration
 from fairness_core.errors import UserError, words_for
-from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
 
 STRONGEST = 1.5
-
-
-def chosen_of(shown: JobView, prompt: str | None) -> PromptComparison:
-    """What is compared of a prompt; of one that is not among them, of the first."""
-    return next((c for c in shown.comparisons if c.prompt == prompt), shown.comparisons[0])
 
 
 class DialPart:
@@ -70,7 +64,7 @@ class DialPart:
         try:
             if shown is None or strength == shown.request.strength:
                 return {"repainted": ""}
-            compared, number = chosen_of(shown, values["prompt"]), int(values["viewed_number"] or 0)
+            compared, number = of_prompt(shown.comparisons, values["prompt"]), int(values["viewed_number"] or 0)
             if number not in compared.original.numbers:
                 raise JobError("This pair is no longer on the page: open another.")
             pair = self.desk.runner.paint_pair(shown, compared.prompt, number, strength)

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache
+from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache, save_pil_to_cache
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from app.page import Piece
 
@@ -25,3 +26,8 @@ def download(path: Path | None) -> Any:
 def download_text(name: str, text: str) -> Any:
     """A download button's update: a file of this name with this text."""
     return gr.update(value=save_bytes_to_cache(text.encode("utf-8"), name, get_upload_folder()), visible=True)
+
+
+def download_picture(name: str, picture: Image.Image) -> Any:
+    """The same for a picture, as PNG; name: without its end."""
+    return gr.update(value=save_pil_to_cache(picture, get_upload_folder(), name, "png"), visible=True)

@@ -11,6 +11,7 @@ from app.html.measures import Cell
 from app.jobs.files import CHECK, Failure, JobError, JobRequest, JobView
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
+from app.rooms.compare_figures import of_prompt
 from app.rooms.desk import Desk
 from fairness_core.errors import UserError, words_for
 from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
@@ -74,7 +75,7 @@ class MustNotMoveRoom:
         if panel and shown and panel.request.source != shown.source and self.desk.known(panel.request.source):
             panel = None  # the page has turned to another run
         comparisons = panel.comparisons if panel else ()
-        chosen = next((c for c in comparisons if c.prompt == values["check_prompt"]), comparisons[0] if comparisons else None)
+        chosen = of_prompt(comparisons, values["check_prompt"])
         status = "" if panel is None else note(words.RECORDED_MOVED) if panel.recorded else (
             render.banner(panel.failure) or render.status(panel))
         which = (panel.job_id if panel else "", len(comparisons), panel.corrections if panel else ())

@@ -5,18 +5,18 @@ from typing import Any
 import gradio as gr
 
 from app.html.fragment import note
-from app.jobs.files import AUDIT, FINETUNE, JobError, JobView
+from app.jobs.files import AUDIT, CHECK, FINETUNE, JobError, JobView
 from app.jobs.lab import LAB
 from app.page import Updates
 from app.requests.page_values import page_values
 from app.rooms.desk import Desk
-from app.rooms.must_not_move import CHECK
 from app.rooms.settings import LOADED
 from fairness_core.errors import UserError
 from fairness_core.settings.config import FinetuneConfig, to_plain
 
 PLACE = ("tabs", "job_id", "check_id", "lab_id", "audit_id")
 OPENED = (*PLACE, *LOADED)
+IN_OWN_TABS = (LAB, CHECK, AUDIT)
 BESIDES = tuple(name for name in OPENED if name not in ("job_id", "banner"))  # what else than a whole refresh changes
 TARGET = ("prompts", "marginals", "joint", "joint_attributes", "targets_by_prompt", "model", "film_prompts")  # the visitor's in any length
 
@@ -42,7 +42,7 @@ def place_of(desk: Desk, job_id: str) -> Updates:
 
 def settings_of(desk: Desk, view: JobView | None) -> Updates:
     """The page as it was when this run was started; of a run that has no settings of a finetune nothing."""
-    if view is None or view.request.kind in (LAB, CHECK, AUDIT) or not has_target(view.request.config):
+    if view is None or not has_settings(view):
         return {}
     try:
         return shown(desk, view) | compared(view) | {"loaded_note": note(f"The settings of {title(view)}: Start repeats it.")}
@@ -74,8 +74,10 @@ def length_of(desk: Desk, config: FinetuneConfig) -> Any:
     return next((preset for preset in desk.presets.values() if plain(preset.config) == plain(config)), None)
 
 
-def has_target(config: FinetuneConfig) -> bool:
-    return bool(config.marginals) or config.joint is not None
+def has_settings(view: JobView) -> bool:
+    """Whether Start could repeat it: it has a target, and is not shown in a tab of its own."""
+    config = view.request.config
+    return view.request.kind not in IN_OWN_TABS and (bool(config.marginals) or config.joint is not None)
 
 
 def title(view: JobView) -> str:

@@ -9,8 +9,9 @@ from app.html.fragment import fragment, note
 from app.jobs.files import Failure, JobView
 from app.page import Page, Piece, Updates, Values
 from app.rooms import correcting
+from app.rooms.compare_figures import of_prompt
 from app.rooms.desk import Desk, Room
-from app.rooms.dial import DialPart, chosen_of
+from app.rooms.dial import DialPart
 from fairness_core.errors import UserError, words_for
 from fairness_core.runs.corrections import Correction, with_correction
 
@@ -55,7 +56,7 @@ class PairPart:
 
     def fix(self, values: Values) -> Updates:
         def added(shown: JobView) -> tuple[Correction, ...]:
-            prompt = chosen_of(shown, values["prompt"]).prompt
+            prompt = of_prompt(shown.comparisons, values["prompt"]).prompt
             one = correcting.correction(prompt, values["fix_side"], int(values["viewed_number"] or 0), values["fix_class"])
             return with_correction(shown.corrections, one)
         return self.correcting(values, added)

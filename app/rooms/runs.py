@@ -10,14 +10,12 @@ from app.html.fragment import fragment, note
 from app.html.glance import glance
 from app.jobs.files import ADAPTER, Failure, JobError, JobRequest, JobView
 from app.jobs.glances import Glances
-from app.jobs.lab import LAB
 from app.page import Page, Piece, Updates, Values
 from app.requests import settings
 from app.rooms.desk import Desk
 from app.rooms.downloads import download
 from app.rooms.hub import HubPart
-from app.rooms.must_not_move import CHECK
-from app.rooms.opening import BESIDES, OPENED, has_target, place_of, settings_of
+from app.rooms.opening import BESIDES, OPENED, has_settings, place_of, settings_of
 from app.rooms.target import TARGET_INPUTS
 from fairness_core import runs
 from fairness_core.errors import UserError, words_for
@@ -122,7 +120,7 @@ class RunsRoom:
         return {
             "run_about": run_record.about(view),
             "run_name": view.request.name,
-            "run_use": gr.update(visible=has_target(view.request.config) and view.request.kind not in (CHECK, LAB)),
+            "run_use": gr.update(visible=has_settings(view)),
             "run_again": gr.update(value=(command := run_record.again(view)), visible=bool(command)),
             "run_adapter": download(view.adapter),
             "run_archive": download(archive if archive.exists() else None),

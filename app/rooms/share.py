@@ -1,8 +1,5 @@
 """Share this result: the prompt on show as one picture, to look at and to download."""
 
-import tempfile
-from pathlib import Path
-
 import gradio as gr
 import numpy as np
 
@@ -12,8 +9,9 @@ from app.html.pictures import data_uri
 from app.html.render import banner
 from app.jobs.files import Failure, JobView
 from app.page import Page, Piece, Updates, Values
+from app.rooms.compare_figures import of_prompt
 from app.rooms.desk import Desk
-from app.rooms.downloads import download
+from app.rooms.downloads import download_picture
 from app.text import friendly_day
 from fairness_core import runs
 from fairness_core.errors import UserError, words_for
@@ -47,8 +45,7 @@ class SharePart:
             shown = self.desk.shown(self.desk.view_of(values["job_id"]))
             if shown is None:
                 return {}
-            chosen = next((c for c in shown.comparisons if c.prompt == values["prompt"]), shown.comparisons[0])
-            return pictured(shown, chosen)
+            return pictured(shown, of_prompt(shown.comparisons, values["prompt"]))
         except (UserError, OSError) as error:
             return {"banner": banner(Failure(words_for(error), "No picture was made."))}
 
@@ -57,10 +54,6 @@ def pictured(shown: JobView, chosen: PromptComparison) -> Updates:
     """The card as a file of the page's cache; nothing is left in the run's folder."""
     when = runs.read_about(runs.RunFolder(shown.folder)).date if shown.recorded else shown.created
     card = share_card(chosen, shown.request.config, shown.recorded, friendly_day(when))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"fair-portraits-{shown.job_id}.png"
-        card.save(path)
-        file = download(path)
     said = "; ".join(" ".join(line) for line in told(chosen, shown.request.config))
     picture = fragment("share_card", picture=data_uri(np.asarray(card)), said=said, note=words.SHARED)
-    return {"share_picture": picture, "share_file": file}
+    return {"share_picture": picture, "share_file": download_picture(f"fair-portraits-{shown.job_id}", card)}

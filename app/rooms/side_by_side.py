@@ -12,6 +12,7 @@ from app.jobs.files import Failure, JobError, JobView
 from app.page import QUIET, Page, Piece, Updates, Values
 from app.rooms.desk import Desk
 from app.rooms.downloads import download_text
+from app.rooms.opening import IN_OWN_TABS
 from fairness_core.errors import UserError, words_for
 from fairness_core.plots import message
 from fairness_core.report.side_by_side import (MOST_RUNS, Point, Run, attributes_of, points, shared_prompts,
@@ -102,7 +103,7 @@ class SideBySideRoom:
 
     def choices(self) -> list[tuple[str, str]]:
         """(shown, id): the runs that ship with the app, then those of this visitor."""
-        lines = [line for line in self.desk.runner.history() if line.request.kind not in ("lab", "check")]
+        lines = [line for line in self.desk.runner.history() if line.request.kind not in IN_OWN_TABS]
         return self.recorded() + render.run_choices(lines)
 
     def recorded(self) -> list[tuple[str, str]]:
