@@ -14,18 +14,23 @@ def on_disk(runner, job_id: str) -> dict:
 
 
 def test_a_name_given_while_the_worker_writes_is_not_overwritten(make, monkeypatch):
-    runner, writing, renamed, write_json = make(.05), threading.Event(), threading.Event(), files.write_json
+    runner, write_json = make(.05), files.write_json
+    writing, renamed, written = (threading.Event() for _ in range(3))
 
     def slow(path, data):
-        if data["state"] == "running" and not writing.is_set():
+        at_work = data["state"] == "running" and not writing.is_set()
+        if at_work:
             writing.set()
             renamed.wait(1)
         write_json(path, data)
+        if at_work:
+            written.set()
     monkeypatch.setattr(files, "write_json", slow)
     job_id = runner.submit(request(steps=200))
     assert writing.wait(30)
     runner.rename(job_id, "judges first")
     renamed.set()
+    assert written.wait(30)
     told = on_disk(runner, job_id)
     assert (told["state"], told["request"]["name"]) == ("running", "judges first")
     runner.stop(job_id)
