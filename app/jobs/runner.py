@@ -146,10 +146,11 @@ class JobRunner:
     def rename(self, job_id: str, name: str) -> None:
         """Lists a run under another name. Raises JobError for one that cannot be used."""
         name = checked_name(name)
-        with self.changing(job_id) as view, self.changed:
+        with self.changing(job_id), self.changed:
+            view = self.view(job_id)  # anew: it may have come to its end just now
             job = self.live.get(job_id) or Job(job_id, view.request, view.created, runs.RunFolder(view.folder),
                                                state=view.state, failure=view.failure)
-            job.request = replace(job.request, name=name)
+            job.request = replace(job.request, name=name)  # first: what its worker writes from here on holds it, too
             save_state(job)
 
     def correct(self, job_id: str, corrections: Sequence[Correction]) -> None:
