@@ -117,7 +117,8 @@ def count_words(results: Sequence[Moved]) -> list[str]:
     counts = counted(results)
     told = [f"{counts.moved} moved", f"{counts.kept} kept what they say",
             f"{counts.untold} cannot be told from so few pictures"]
-    return told + ([f"{counts.absent} were not painted as they say before either"] if counts.absent else [])
+    absent = "was not painted as it says" if counts.absent == 1 else "were not painted as they say"
+    return told + ([f"{counts.absent} {absent} before either"] if counts.absent else [])
 
 
 def moved_line(result: Moved) -> dict:

@@ -21,5 +21,6 @@ def test_five_that_cannot_be_told_are_not_hidden_behind_none_that_moved():
 def test_every_answer_is_counted_once():
     assert count_words(results("moved", "kept", "improved", "absent", "cannot tell")) == [
         "1 moved", "2 kept what they say", "1 cannot be told from so few pictures",
-        "1 were not painted as they say before either"]
+        "1 was not painted as it says before either"]
+    assert count_words(results("absent", "absent"))[-1] == "2 were not painted as they say before either"
     assert "Moved, and should not have: “a nurse”" in moved_table(results("moved", "kept"))
