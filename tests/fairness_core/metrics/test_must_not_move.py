@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fairness_core.metrics.must_not_move import (Moved, MovedCounts, PanelError, PanelPrompt, Proportion, counted, load_panel,
-                                                  what_moved)
+from fairness_core.metrics.must_not_move import (Moved, MovedCounts, PanelError, PanelPrompt, Proportion, counted,
+                                                 load_panel, what_moved)
 from fairness_core.results import ImageSet, PromptComparison
 
 NURSE, ROOM = PanelPrompt("a female nurse", {"gender": "female"}), PanelPrompt("an empty room")
