@@ -215,7 +215,7 @@ class JobRunner:
         with self.changed:
             if len(self.queue) >= MOST_QUEUED:
                 raise JobError(f"{MOST_QUEUED} runs are waiting already: try again when some are done.")
-            at_work = [job_id for job_id, other in self.live.items() if other.state in ACTIVE]
+            at_work = [job_id for job_id, other in list(self.live.items()) if other.state in ACTIVE]
             if job.job_id in at_work:
                 raise JobError(f"Run {job.job_id} is already waiting or running.")
             self.visitors.admit(job, at_work)
