@@ -19,6 +19,8 @@ def disk_words(error: OSError) -> str:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return "The disk is full: make room on it, then try again."
+        case errno.EFBIG:
+            return "A file became larger than may be written here: raise the limit (ulimit -f) or choose another disk, then try again."
         case errno.ENOTDIR | errno.EEXIST if name:
             return f"{file_on_the_way(Path(name))} is a file, not a folder: choose another folder, or move that file away."
         case errno.EISDIR if name:

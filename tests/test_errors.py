@@ -67,7 +67,7 @@ def test_what_the_disk_refuses_is_said_in_words(do, says, tmp_path):
         raise UserError(words)
 
 
-@pytest.mark.parametrize(("number", "says"), [(28, "disk is full"), (13, "permissions"), (30, "permissions"),
+@pytest.mark.parametrize(("number", "says"), [(28, "disk is full"), (13, "permissions"), (30, "permissions"), (27, "ulimit"),
                                               (5, "x: Input/output error")])
 def test_what_a_test_cannot_bring_about(number, says):
     import os

@@ -53,6 +53,7 @@ ImagesOrNone = number(int, f"a whole number from 1 to {MOST_IMAGES}", ge=0, le=M
 Strength = number(float, "a number from 0 to 1.5", ge=0, le=1.5)
 Tolerance = number(float, "a share of faces above 0 and below 1, such as 0.1", gt=0, lt=1)
 Wait = number(int, f"a whole number of seconds from 0 to {LONGEST_WAIT}", ge=0, le=LONGEST_WAIT)
+YesOrNo = takes(bool, "true or false")
 Files = takes(list[FileData], f"a list of at most {MOST_FILES} uploaded files: pictures, zips of them, a list of prompts",
               max_length=MOST_FILES)
 FacesCounted = takes(str, f"which faces of a picture count: {' or '.join(FACES)}", max_length=LONGEST_NAME)

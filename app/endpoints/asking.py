@@ -11,6 +11,7 @@ from app.jobs.runner import JobRunner
 from app.requests import settings
 from app.rooms.desk import Desk
 from fairness_core.report import results_record
+from fairness_core.report.record import target_if_any
 from fairness_core.strict_json import without_nan
 
 POLL_SECONDS = .25
@@ -26,13 +27,19 @@ def preset_named(desk: Desk, length: str) -> Any:
 
 
 def compare_request(runner: JobRunner, desk: Desk, prompts: Sequence[str], images: int, seed: int, job_id: str,
-                    model: str, strength: float) -> JobRequest:
-    """A comparison of a job's adapter, or of the model alone. Raises InputError or JobError."""
+                    model: str, strength: float, baseline: bool = False) -> JobRequest:
+    """A comparison of a job's adapter, or of the model alone, with words in the prompt beside it if asked for.
+
+    Raises InputError or JobError.
+    """
     chosen = settings.checked_prompts([settings.as_prompt(p) for p in prompts])
     settings.number({"images": images}, "images", 1, settings.MOST_IMAGES)
-    asked = {"images": images, "seed": seed, "strength": strength, "strengths": (), "baseline": False}
-    if job_id:
-        source = runner.view(job_id)
+    asked = {"images": images, "seed": seed, "strength": strength, "strengths": (), "baseline": baseline}
+    source = runner.view(job_id) if job_id else None
+    if baseline and (source is None or target_if_any(source.request.config) is None):
+        raise settings.InputError("There is no target to put into words: name in job_id a finetune, whose target it is, or leave "
+                                  "baseline out.")
+    if source:
         return replace(source.request, kind="compare", compare_prompts=chosen, source=source.source, extends="", **asked)
     config = replace(next(iter(desk.presets.values())).config, marginals={}, prompts=(),
                      model=settings.usable_model(model, runner.engine))

@@ -1,6 +1,5 @@
 """What the list of runs shows of one: a pair of pictures and what came of it. Pure functions."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ from app.html.headlines import names
 from app.html.measures import MARKS, attribute_label
 from app.html.pictures import data_uri
 from app.jobs.files import CHECK, JobRequest
-from fairness_core.metrics.must_not_move import load_panel, what_moved
+from fairness_core.metrics.must_not_move import counted, load_panel, what_moved
 from fairness_core.report.record import verdicts
 from fairness_core.results import PromptComparison
 
@@ -34,10 +33,11 @@ def verdict_marks(request: JobRequest, comparisons: Sequence[PromptComparison]) 
 
 def panel_marks(comparisons: Sequence[PromptComparison]) -> list[list[str]]:
     """How many prompts moved that should not have, kept what they say, or cannot be told; no target is asked about."""
-    counts = Counter(result.status for result in what_moved(comparisons, load_panel()))
-    kept, untold = counts["kept"] + counts["improved"], counts["cannot tell"]
-    return [[f"Of {len(comparisons)} prompts {counts['moved']} moved, {kept} kept, {untold} cannot be told",
-             "not-yet" if counts["moved"] else "unclear" if untold else "reached"]]
+    counts = counted(what_moved(comparisons, load_panel()))
+    told = [f"{counts.moved} moved", f"{counts.kept} kept", f"{counts.untold} cannot be told"]
+    told += [f"{counts.absent} never painted so"] if counts.absent else []
+    return [[f"Of {len(comparisons)} prompts {', '.join(told)}",
+             "not-yet" if counts.moved else "unclear" if counts.untold else "reached"]]
 
 
 def thumbnail(picture: np.ndarray) -> str:

@@ -41,17 +41,18 @@ def live_pairs(film: Sequence[FilmStrip], config: FinetuneConfig) -> str:
     """Each filmed prompt: its noises at step 0 beside the latest strip; empty before the first strip."""
     places = sorted({strip.place for strip in film})
     names = [a.name for a in controlled(config)]
-    shown = [prompt_pairs([s for s in film if s.place == place], names, config.film_strip_every) for place in places]
+    shown = [prompt_pairs([s for s in film if s.place == place], names, config) for place in places]
     return fragment("live_pairs", prompts=shown, legend=explanations(names) if shown else "")
 
 
-def prompt_pairs(strips: Sequence[FilmStrip], names: Sequence[str], every: int) -> dict[str, Any]:
+def prompt_pairs(strips: Sequence[FilmStrip], names: Sequence[str], config: FinetuneConfig) -> dict[str, Any]:
     """Of one prompt: its concept, both steps, a card a noise, and what is told where the second step is still to come."""
     first, last = strips[0], strips[-1]
     before, after = as_images(first), as_images(last)
     cards = [card(i, i, (f"step {first.step}", before), (f"step {last.step}", after), names)
              for i in range(min(len(first.images), len(last.images)))]
-    soon = f"step {first.step + every} comes here" if first is last else ""
+    coming = min(first.step + config.film_strip_every, config.steps)  # the last step has a strip of its own
+    soon = f"step {coming} comes here" if first is last else ""
     return {"concept": concept_name(first.prompt), "first": first.step, "last": last.step, "cards": cards, "soon": soon}
 
 

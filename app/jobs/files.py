@@ -67,10 +67,8 @@ class Failure:
 
 @dataclass(frozen=True)
 class JobView:
-    """A job at one moment, for showing. position counts from 1 while queued; film: the latest strips by step.
-
-    saved_step: the last that was saved, from which a finetune that broke off goes on.
-    """
+    """A job at one moment, for showing. position counts from 1 while queued; film: the latest strips by step; saved_step: the
+    last that was saved, from which a finetune that broke off goes on."""
 
     job_id: str
     request: JobRequest
@@ -134,7 +132,7 @@ class HistoryLine:
 
 @dataclass
 class Job:
-    """A job in the queue or at work. Written by the worker alone, but for `stop` and what is asked to be kept.
+    """A job in the queue or at work. Written by the worker alone, but for `stop`, its name and what is asked to be kept.
 
     keep: names under which the next checkpoint is kept.
     visitor: the context of who asked, in which the job runs: a hosted GPU is lent to that visitor.
@@ -230,9 +228,11 @@ def recorded_view(folder: runs.RunFolder, config: FinetuneConfig, kind: str = FI
 
 
 def save_state(job: Job) -> None:
-    request = asdict(job.request) | {"config": to_plain(job.request.config)}
-    failure = asdict(job.failure) if job.failure else None
-    write_json(job.folder.path / STATE_FILE, {"state": job.state, "created": job.created, "request": request, "failure": failure})
+    """What the job is now, be it its worker or a page that changed it last: neither writes what the other replaced."""
+    with job.lock:
+        request = asdict(job.request) | {"config": to_plain(job.request.config)}
+        failure = asdict(job.failure) if job.failure else None
+        write_json(job.folder.path / STATE_FILE, {"state": job.state, "created": job.created, "request": request, "failure": failure})
 
 
 def write_json(path: Path, data: dict) -> None:

@@ -17,8 +17,8 @@ from app.engine import Engine
 from app.jobs.adapter_entries import bring_adapter, checked_name, keep_checkpoint
 from app.jobs.auditing import AuditAsked, start_audit
 from app.jobs.correcting import correct
-from app.jobs.files import (CANCELLED, LOADING, RUNNING, HistoryLine, Job, JobError, JobRequest, JobView,
-                            now, save_state)
+from app.jobs.files import (ACTIVE, CANCELLED, LOADING, RUNNING, HistoryLine, Job, JobError, JobRequest, JobView, now,
+                            save_state)
 from app.jobs.lengths import check_request
 from app.jobs.log import write_log
 from app.jobs.pace import Paces
@@ -64,8 +64,7 @@ class JobRunner:
     # ------------------------------------------------------------ asking
 
     def submit(self, request: JobRequest) -> str:
-        """Queues a job and returns its id. Raises JobError when the queue is full, the source is unknown or a prompt is too
-        long for the model."""
+        """Queues a job and returns its id. Raises JobError for a full queue, an unknown source or a prompt that is too long."""
         check_request(self.engine, request)
         if request.source:
             adapter_of(self.view(request.source))
@@ -140,16 +139,16 @@ class JobRunner:
             view = self.view(job_id)  # anew: its finetune may have come to its end just now
             if view.adapter is None:
                 raise JobError(f"Run {job_id} has learned nothing yet: wait for its first step.")
-            folder = runs.RunFolder(view.folder)
-            self.visitors.note(keep_checkpoint(self.runs_root, folder, view.request, view.saved_step, name))
+            self.visitors.note(keep_checkpoint(self.runs_root, runs.RunFolder(view.folder), view.request, view.saved_step, name))
 
     def rename(self, job_id: str, name: str) -> None:
         """Lists a run under another name. Raises JobError for one that cannot be used."""
         name = checked_name(name)
-        with self.changing(job_id) as view, self.changed:
+        with self.changing(job_id), self.changed:
+            view = self.view(job_id)  # anew: it may have come to its end just now
             job = self.live.get(job_id) or Job(job_id, view.request, view.created, runs.RunFolder(view.folder),
                                                state=view.state, failure=view.failure)
-            job.request = replace(job.request, name=name)
+            job.request = replace(job.request, name=name)  # first: what its worker writes from here on holds it, too
             save_state(job)
 
     def correct(self, job_id: str, corrections: Sequence[Correction]) -> None:
@@ -166,9 +165,10 @@ class JobRunner:
     def delete(self, job_id: str) -> None:
         """Removes a run that is over, with everything in its folder. Raises JobError."""
         with self.changing(job_id) as view:
-            if job_id in self.live:  # nothing brings it back meanwhile: that would be another act
+            if view.is_active:  # nothing brings it back meanwhile: that would be another act
                 raise JobError(f"Run {job_id} is waiting or running: stop it first.")
             shutil.rmtree(view.folder)
+            self.live.pop(job_id, None)  # there it is if the disk was full
             self.visitors.forget(job_id)
 
     def stop(self, job_id: str) -> None:
@@ -215,9 +215,10 @@ class JobRunner:
         with self.changed:
             if len(self.queue) >= MOST_QUEUED:
                 raise JobError(f"{MOST_QUEUED} runs are waiting already: try again when some are done.")
-            if job.job_id in self.live:
+            at_work = [job_id for job_id, other in list(self.live.items()) if other.state in ACTIVE]
+            if job.job_id in at_work:
                 raise JobError(f"Run {job.job_id} is already waiting or running.")
-            self.visitors.admit(job, self.live)
+            self.visitors.admit(job, at_work)
             runs.save_config(job.folder, job.request.config)
             save_state(job)
             self.live[job.job_id] = job

@@ -24,7 +24,7 @@ COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
 MOST_TYPED = 8  # prompts of a visitor's own that are compared even where fewer are asked for
 WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
 REAL_SETTINGS = ("learning_rate", "guidance_scale")
-TUNED = [("Text encoder (LoRA)", "text_encoder"), ("U-Net (LoRA)", "unet"), ("Both (LoRA)", "both"),
+TUNED = [("Text encoder (LoRA)", "text_encoder"), ("Denoiser (LoRA)", "unet"), ("Both (LoRA)", "both"),
          ("Soft tokens before the prompt", "tokens")]
 LOSS_SETTINGS = ("semantics", "face", "confidence")
 JOINT_CELLS = {f"joint:{i}:{j}": (i, j) for i, j in np.ndindex(grid())}

@@ -22,6 +22,7 @@ from fairness_core.settings.attributes import load_attributes
 
 STATES = {WAITING: "The teacher has asked nothing yet: the question appears here by itself.", OPEN: "Guessing is open.",
           CLOSED: "Guessing is closed.", REVEALED: "Revealed."}
+GONE = "The run with these pictures was deleted, so there is nothing to reveal: the teacher can ask about another one."
 
 
 class ClassroomRoom:
@@ -105,6 +106,7 @@ class ClassroomRoom:
 
     def inside(self, name: str, lesson: Lesson, teaches: bool, shown: JobView | None, values: Values) -> dict[str, Piece]:
         said, revealed, address = asked(lesson, teaches), lesson.state == REVEALED, page_address()
+        found = self.asked_about(lesson.question) if revealed else None
         own = lesson.guesses.get(values["class_student"])
         seat, turn = not teaches and lesson.state == OPEN, "Open again" if lesson.state == CLOSED else "Close guessing"
         pieces = {
@@ -113,9 +115,10 @@ class ClassroomRoom:
             "class_seat": Piece(seat, lambda: gr.update(visible=seat)),
             "class_question": Piece(said, lambda: said),
             "class_close": Piece(turn, lambda: turn),
-            "class_figure": Piece((lesson, own) if revealed else "hidden", lambda: gr.update(
-                visible=revealed, value=self.figure(lesson, own) if revealed else None)),
-            "class_pictures": Piece(lesson.question if revealed else "", lambda: self.pictures(lesson) if revealed else "")}
+            "class_figure": Piece((lesson, own) if found else "hidden", lambda: gr.update(
+                visible=bool(found), value=self.figure(lesson, *found, own) if found else None)),
+            "class_pictures": Piece((lesson.question, bool(found)) if revealed else "", lambda: (
+                pictures.pairs(found[1], [lesson.question.attribute]) if found else note(GONE) if revealed else ""))}
         if teaches and shown:
             comparisons = shown.comparisons
             prompts = [c.prompt for c in comparisons]
@@ -130,18 +133,11 @@ class ClassroomRoom:
         compared = view and next((c for c in view.comparisons if c.prompt == question.prompt), None)
         return (view, compared) if compared else None
 
-    def figure(self, lesson: Lesson, own: int | None) -> Any:
+    def figure(self, lesson: Lesson, view: JobView, compared: PromptComparison, own: int | None) -> Any:
         """The guesses beside what was counted in the pictures. own: the guess of who looks."""
-        if (found := self.asked_about(lesson.question)) is None:
-            return None
-        (view, compared), question = found, lesson.question
+        question = lesson.question
         after = truth(compared.tuned, question) if view.source else None
         return guesses_figure(list(lesson.guesses.values()), question, truth(compared.original, question), after, own)
-
-    def pictures(self, lesson: Lesson) -> str:
-        """What was guessed about, for everyone in the class."""
-        found = self.asked_about(lesson.question)
-        return pictures.pairs(found[1], [lesson.question.attribute]) if found else ""
 
     # ------------------------------------------------------------ what is done
 

@@ -14,7 +14,7 @@ from app.requests import settings
 from app.rooms.compare_figures import of_prompt
 from app.rooms.desk import Desk
 from fairness_core.errors import UserError, words_for
-from fairness_core.metrics.must_not_move import Moved, Proportion, load_panel, what_moved
+from fairness_core.metrics.must_not_move import Moved, Proportion, counted, load_panel, what_moved
 from fairness_core.plots import concept_name
 from fairness_core.settings.attributes import load_attributes
 
@@ -109,15 +109,16 @@ def moved_table(results: Sequence[Moved]) -> str:
     if not results:
         return fragment("panel", text=words.EMPTY_MOVED, prompts=[(quoted(p.prompt), named_words(p.named)) for p in load_panel()])
     return fragment("moved", columns=COLUMNS, results=[moved_line(result) for result in results],
-                    moved=[quoted(r.prompt) for r in results if r.status == "moved"], counted=counted(results))
+                    moved=[quoted(r.prompt) for r in results if r.status == "moved"], counted=count_words(results))
 
 
-def counted(results: Sequence[Moved]) -> list[str]:
+def count_words(results: Sequence[Moved]) -> list[str]:
     """How many prompts have each of the three answers, none of which may be left out; what else there is, if any."""
-    counts = {name: sum(r.status == name for r in results) for name in MARKS}
-    told = [f"{counts['moved']} moved", f"{counts['kept'] + counts['improved']} kept what they say",
-            f"{counts['cannot tell']} cannot be told from so few pictures"]
-    return told + ([f"{counts['absent']} were not painted as they say before either"] if counts["absent"] else [])
+    counts = counted(results)
+    told = [f"{counts.moved} moved", f"{counts.kept} kept what they say",
+            f"{counts.untold} cannot be told from so few pictures"]
+    absent = "was not painted as it says" if counts.absent == 1 else "were not painted as they say"
+    return told + ([f"{counts.absent} {absent} before either"] if counts.absent else [])
 
 
 def moved_line(result: Moved) -> dict:

@@ -33,8 +33,11 @@ function tellPlot(plot) {
   const traces = tracesOf(plot);
   const title = plainText(plot._fullLayout?.title?.text) || 'Figure';
   plot.setAttribute('role', 'figure');
-  plot.setAttribute('aria-label', `${title}. ${[...traces].slice(0, 8).map(traceSentence).join('; ')}.`);
-  const table = plot.nextElementSibling?.classList.contains('plot-told') ? plot.nextElementSibling : tableBelow(plot);
+  const written = (plot._fullLayout?.annotations ?? []).map(({text}) => plainText(text)).join(' ');  // what an empty plot says
+  plot.setAttribute('aria-label', `${title}. ${traces.size ? [...traces].slice(0, 8).map(traceSentence).join('; ') : written || 'Nothing is drawn'}.`);
+  const below = plot.nextElementSibling?.classList.contains('plot-told') ? plot.nextElementSibling : null;
+  if (!traces.size) return below?.remove();
+  const table = below ?? tableBelow(plot);
   table.querySelector('summary').textContent = `${title}: as a table`;
   if (table.open) fillTable(plot, table);
 }

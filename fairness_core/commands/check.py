@@ -34,7 +34,8 @@ def run(options: Namespace) -> int:
 
 def cells(result: Moved) -> list[str]:
     return [result.prompt, share_text(result.agreement_before), share_text(result.agreement_after), str(result.lost),
-            str(result.gained), figure_text(result.p_value), figure_text(result.clip_image), result.status]
+            str(result.gained), figure_text(result.p_value), figure_text(result.clip_image),
+            "not painted before either" if result.status == "absent" else result.status]
 
 
 def share_text(share: Proportion) -> str:

@@ -10,8 +10,9 @@ from fairness_core.models.loading import ModelEntry, available_models, entry_for
 
 def run(options: Namespace) -> int:
     if options.download is None:
-        for entry in available_models():
-            print(row(entry))
+        entries = available_models()
+        for entry in entries:
+            print(row(entry, max(len(each.name) for each in entries)))
         return DONE
     entry = entry_for(options.download)
     if not entry.needs_download:
@@ -24,13 +25,13 @@ def run(options: Namespace) -> int:
     return DONE
 
 
-def row(entry: ModelEntry) -> str:
-    """One model in a line: its name, what it needs, and where it stands here."""
+def row(entry: ModelEntry, width: int) -> str:
+    """One model in a line: its name, so wide, what it needs, and where it stands here."""
     needs = f"{entry.resolution} px, {entry.sampling_steps} steps, guidance {entry.guidance_scale:g}"
     if entry.compare_gb:
         needs += f", GPU memory {entry.compare_gb:g} GB to compare, {entry.finetune_gb:g} GB to finetune"
     here = entry.unavailable or (f"not downloaded ({entry.download_gb:g} GB)" if entry.needs_download else "ready")
-    return f"{entry.name:9} {entry.label}: {needs}; {entry.licence.name}. Here: {here}"
+    return f"{entry.name:{width}} {entry.label}: {needs}; {entry.licence.name}. Here: {here}"
 
 
 def terms(entry: ModelEntry) -> str:

@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_generate(parsers["generate"])
     report = parsers["report"]
     report.add_argument("--run", type=Path, nargs="+", required=True, help="run folders")
-    report.add_argument("--out", type=Path, help="where the tables of several runs go (default: the first run)")
+    report.add_argument("--out", type=Path, help="where the tables of several runs go, or all that is written of one (default: the first run)")
     convert = parsers["convert"]
     convert.add_argument("source", type=Path, nargs="+",
                          help="a .safetensors, .pth, .pt or .bin file; or one for each network")

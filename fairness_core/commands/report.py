@@ -11,8 +11,11 @@ from fairness_core.runs.paper_tables import paper_tables, read_evaluation, table
 
 def run(options: Namespace) -> int:
     folders = [RunFolder(path) for path in options.run]
+    elsewhere = options.out if len(folders) == 1 else None  # a run alone, be it one that ships with the app, may stay as it is
+    if elsewhere:
+        ready_folder(elsewhere)
     for folder in folders:
-        for path in write_report(folder):
+        for path in write_report(folder, elsewhere):
             print(f"wrote {path}")
     if any(folder.comparisons.exists() for folder in folders):
         tables = paper_tables([read_evaluation(folder) for folder in folders])

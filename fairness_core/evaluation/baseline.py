@@ -24,8 +24,8 @@ def baselines(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed
               originals: Originals | None = None) -> Iterator[tuple[str, Baseline]]:
     """Yields every prompt with its baseline; noises, likeness and CLIP-T as in compare(): of the plain prompt.
 
-    The model has no adapter. target_of: a prompt's target. Raises AttributesError for a class without words, ModelError
-    for pictures that hold values that are not finite.
+    The model has no adapter. target_of: a prompt's target. Raises AttributesError for a class without words,
+    NotFiniteError for pictures that hold values that are not finite.
     """
     originals, numbers = originals or Originals(), tuple(numbers)
     for prompt in prompts:

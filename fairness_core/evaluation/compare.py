@@ -17,10 +17,11 @@ from fairness_core.critics.faces import crop_for
 from fairness_core.errors import UserError
 from fairness_core.evaluation.beyond_faces import answers, outside_likeness
 from fairness_core.evaluation.originals import Look, Originals
-from fairness_core.models.loading import Model, ModelError
+from fairness_core.models.loading import Model
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import check_prompt, decode, denoise_in_parts, draw_noise, to_uint8
+from fairness_core.sampling.finite import checked_pictures
 from fairness_core.sampling.steering import Conditioning
 from fairness_core.settings.prompts import is_held_out
 
@@ -32,7 +33,7 @@ def paint(model: Model, prompt: str, numbers: Sequence[int], seed: int, sampling
           guidance_scale: float) -> Tensor:
     """Images float32 [n, 3, h, w] of one prompt by the model as it is; the noise depends on seed, prompt, number.
 
-    Raises ModelError where a picture holds values that are not finite.
+    Raises NotFiniteError where a picture holds values that are not finite.
     """
     with model.autocast():
         conditioning = condition(model, prompt, guidance_scale)
@@ -51,19 +52,13 @@ def paint_conditioned(model: Model, prompt: str, conditioning: Conditioning, num
             latents = denoise_in_parts(model.denoiser, model.scheduler, noise, conditioning.of(part), sampling_steps,
                                        model.memory.images_at_once).latents
             images.append(decode(model.vae, latents))
-    return checked_pictures(torch.cat(images), prompt, model)
+    return checked_pictures(torch.cat(images), f"“{prompt}”'s", pushed_too_far(model))
 
 
-def checked_pictures(images: Tensor, prompt: str, model: Model) -> Tensor:
-    """Images [n, 3, h, w] as they are. Raises ModelError where some hold NaN or infinity, which would be shown black."""
-    broken = int((~images.isfinite().flatten(1).all(1)).sum())
-    if broken:
-        raise ModelError(
-            f"{broken} of {len(images)} pictures of “{prompt}” hold values that are not numbers, so there is nothing to "
-            "see: choose a lower strength of the adapter, or train it with a lower learning rate. If the original model "
-            f"paints so too, {model.label} overflows in {str(model.precision).removeprefix('torch.')} or its files are "
-            "damaged: use another model.")
-    return images
+def pushed_too_far(model: Model) -> str:
+    """Why a picture would be shown black, and what to do, where nothing is being learned."""
+    return ("choose a lower strength of the adapter, or train it with a lower learning rate. If the original model paints so too, "
+            f"{model.label} overflows in {str(model.precision).removeprefix('torch.')} or its files are damaged: use another model.")
 
 
 @torch.no_grad()
@@ -104,8 +99,8 @@ def compare(model: Model, prompts: Sequence[str], numbers: Sequence[int], seed: 
 
     strength: 0 (original) to 1.5. finetuned_on: the prompts the adapter was trained on; without them the concepts
     file says what is held out. originals: this model's, where other adapters or strengths are compared too.
-    Raises PromptError, AdapterError or UserError (no image numbers) before the first comparison, and ModelError for
-    pictures that hold values that are not finite.
+    Raises PromptError, AdapterError or UserError (no image numbers) before the first comparison, and NotFiniteError
+    for pictures that hold values that are not finite.
     """
     if not len(numbers):
         raise UserError("There is nothing to compare: ask for at least one image.")

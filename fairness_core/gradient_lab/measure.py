@@ -24,11 +24,11 @@ from fairness_core.gradient_lab.points import GRADIENTS, LabSettings, LossPoint,
 from fairness_core.models.loading import Model
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import check_prompt, decode, denoise, draw_noise, fresh_scheduler, to_uint8
+from fairness_core.sampling.finite import WITHOUT_ADAPTER, checked_pictures
 from fairness_core.sampling.gradients import (accumulate_gradients, every_pair, gradient_of, scheduler_coefficients,
                                               step_weights)
 from fairness_core.sampling.steering import Said
 from fairness_core.settings.config import LORA_TARGETS
-from fairness_core.training.finite import WITHOUT_ADAPTER, checked_pictures
 from fairness_core.training.step import IMAGES_PER_BATCH
 
 
@@ -66,7 +66,7 @@ class StepwiseDenoiser(CheckpointedDenoiser):
 def paint_target(model: Model, settings: LabSettings) -> Target:
     """One image of the target prompt by the model as it is.
 
-    Raises PromptError for either prompt, ConfigError for a picture that is not finite.
+    Raises PromptError for either prompt, NotFiniteError for a picture that is not finite.
     """
     for prompt in (settings.prompt, settings.target_prompt):
         check_prompt(model.tokenizer, prompt)

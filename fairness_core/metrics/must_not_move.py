@@ -1,6 +1,7 @@
 """What a finetune must leave alone: prompts that name a class keep showing it, scenes without a person stay as they
 are."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -62,6 +63,16 @@ class Moved:
     status: str
 
 
+@dataclass(frozen=True)
+class MovedCounts:
+    """How many prompts have each answer; they sum to all of them. kept: those that are clearer now ("improved"), too."""
+
+    moved: int
+    kept: int
+    untold: int
+    absent: int
+
+
 @cache
 def load_panel(path: Path = ASSETS / "prompts" / "must_not_move.yaml") -> tuple[PanelPrompt, ...]:
     """Explicit prompts, then scenes. Raises PanelError for an attribute or class that does not exist."""
@@ -81,6 +92,12 @@ def what_moved(comparisons: Sequence[PromptComparison], panel: Sequence[PanelPro
     """The panel's prompts that were compared, in the order of the panel."""
     compared = {c.prompt: c for c in comparisons}
     return [moved_prompt(compared[entry.prompt], entry) for entry in panel if entry.prompt in compared]
+
+
+def counted(results: Sequence[Moved]) -> MovedCounts:
+    """The one count that the page, its list of runs and whoever else sums up a panel tells."""
+    counts = Counter(result.status for result in results)
+    return MovedCounts(counts["moved"], counts["kept"] + counts["improved"], counts["cannot tell"], counts["absent"])
 
 
 def moved_prompt(comparison: PromptComparison, entry: PanelPrompt) -> Moved:

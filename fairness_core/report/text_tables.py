@@ -115,7 +115,7 @@ def class_label(attribute: str, class_name: str) -> str:
 
 def spread_words(spread: Spread | None) -> tuple[str, str]:
     if spread is None or spread.distance is None:
-        return "–", "no face" if spread is None else f"{spread.faces} faces"
+        return "–", "no face" if spread is None or not spread.faces else "1 face" if spread.faces == 1 else f"{spread.faces} faces"
     return f"{spread.distance:.2f}", f"{spread.low:.2f} to {spread.high:.2f}, {spread.faces} faces"
 
 

@@ -15,10 +15,10 @@ from fairness_core.strict_json import to_json
 STRENGTH, NUMBER = "strength-", re.compile(r"\d+(\.\d+)?")
 
 
-def write_report(folder: RunFolder) -> list[Path]:
+def write_report(folder: RunFolder, out: Path | None = None) -> list[Path]:
     """Writes report.html, metrics.csv and metrics.json, and guidance.csv where several guidance scales were measured.
 
-    Returns their paths. Raises RunError for a folder that holds no run, or a damaged one.
+    out: another folder than the run's, which is there. Returns their paths. Raises RunError for a folder that holds no run, or a damaged one.
     """
     config, comparisons, sweep = read_config(folder), load_comparisons(folder), guidance_sweep(folder)
     targets = config.target(), config.own_targets()
@@ -28,9 +28,10 @@ def write_report(folder: RunFolder) -> list[Path]:
              "metrics.json": to_json(results_record(comparisons, config), indent=1)}
     if len(sweep) > 1:
         texts["guidance.csv"] = to_csv(sweep_table(sweep, *targets))
+    out = out or folder.path
     for name, text in texts.items():
-        write_atomically(folder.path / name, lambda part: part.write_text(text, encoding="utf-8"))
-    return [folder.path / name for name in texts]
+        write_atomically(out / name, lambda part: part.write_text(text, encoding="utf-8"))
+    return [out / name for name in texts]
 
 
 def guidance_folder(folder: RunFolder, scale: float) -> RunFolder:

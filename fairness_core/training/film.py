@@ -13,7 +13,7 @@ from fairness_core.events import FilmStrip
 from fairness_core.hardware.waiting import to_device
 from fairness_core.sampling.conditioning import condition_all
 from fairness_core.sampling.denoise import decode_in_parts, denoise_in_parts, draw_noise
-from fairness_core.training.finite import checked_pictures
+from fairness_core.sampling.finite import checked_pictures
 from fairness_core.training.start import Run
 
 FILM_IMAGES, MOST_OF_A_PROMPT = 12, 6  # a strip must stay much cheaper than the steps between two of them
@@ -44,7 +44,7 @@ def shown(run: Run) -> Iterator[None]:
 def paint_all(run: Run, prompts: tuple[str, ...], each: int) -> Tensor:
     """Images [prompts * each, 3, h, w], prompt by prompt, painted as one batch.
 
-    Raises ConfigError for pictures that are not finite.
+    Raises NotFiniteError for pictures that are not finite.
     """
     model, config = run.model, run.config
     noise = torch.cat([draw_noise(prompt, range(each), config.seed, model.latent_shape) for prompt in prompts])

@@ -12,10 +12,10 @@ from fairness_core.critics.faces import Faces, crop_for
 from fairness_core.hardware.processes import Share
 from fairness_core.hardware.waiting import may_wait, to_device
 from fairness_core.sampling.denoise import decode, decode_in_parts
+from fairness_core.sampling.finite import check_finite
 from fairness_core.settings.attributes import Attribute
 from fairness_core.settings.config import LossWeights
 from fairness_core.training.asking import Asked, Group, ask, own_columns, read_table
-from fairness_core.training.finite import check_finite
 from fairness_core.training.losses import (alignment_loss, damp_face_gradient, face_realism_loss, nearest_in_bank,
                                            semantics_loss, smallest_factor)
 
@@ -129,7 +129,7 @@ def judge(critics: Critics, vae: nn.Module, latents: Tensor, reference: Referenc
     groups: the prompts whose images these are, one after the other; the transport is each prompt's own.
     share: the other images of a prompt may be with other processes; the transport and the means are over all of
     them. scale: of the loss, and thus of the gradient: float16 would lose small ones.
-    Raises ConfigError for pictures that are not finite.
+    Raises NotFiniteError for pictures that are not finite.
 
     The transport needs every image before the first gradient, and the decoder's graph is what takes the most memory
     of all: where the images are large, they are decoded without it, and again with it, a few at a time.

@@ -8,6 +8,8 @@ from helpers.browser import SOON, holds, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import Page, expect
 
+from app.rooms.side_by_side import EMPTY
+
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "vendored" / "axe-core" / "axe.min.js"
 TABS = ("Balance", "Must not move", "Gradient lab", "Classroom", "Runs", "About")
@@ -98,6 +100,14 @@ def test_every_plot_says_what_it_shows_and_has_its_figures_as_a_table(finished):
         table.locator("summary").click()
         expect(table.locator("tr").nth(3)).to_be_visible()
         assert "undefined" not in table.inner_text() and "NaN" not in table.inner_text()
+
+
+def test_an_empty_plot_says_why_and_offers_no_table(browser, serve):
+    page = visit(browser, serve(fake_engine(.01)).url)
+    page.get_by_role("tab", name="Side by side").click()
+    expect(page.locator("#side-plot .js-plotly-plot")).to_have_attribute("aria-label", f"Side by side. {EMPTY}.")
+    expect(page.locator("#side-plot details")).to_have_count(0)
+    page.close()
 
 
 def test_start_is_near_for_the_keyboard(browser, serve):

@@ -12,7 +12,7 @@ from helpers.fake_engine import fake_engine
 CONTRACT = {
     "/models": "", "/status": "job_id [events_after]", "/stop": "job_id", "/report": "job_id [format]",
     "/finetune": "targets prompts [length] [model] [seed]",
-    "/compare": "prompts [images] [seed] [job_id] [model] [strength] [wait_seconds]",
+    "/compare": "prompts [images] [seed] [job_id] [model] [strength] [wait_seconds] [baseline]",
     "/audit": "prompts [targets] [tolerance] [images] [seed] [job_id] [model] [strength] [wait_seconds]"
               " [files] [faces] [prompts_from] [judge]"}
 PARITY = {"gender": {"female": 50, "male": 50}}
@@ -72,6 +72,16 @@ def test_finetune_status_compare(client):
         race["frequency"] for race in nurse["after"]["frequencies"]["race"].values()) == pytest.approx(1)
     female = nurse["after"]["frequencies"]["gender"]["female"]
     assert female["low"] <= female["frequency"] <= female["high"]
+
+
+def test_compare_with_words_in_the_prompt_beside_it(client):
+    job = client.predict(PARITY, ["chef"], api_name="/finetune")
+    wait(client, job["job_id"], "finished")
+    compared = client.predict(["nurse"], 4, job_id=job["job_id"], baseline=True, api_name="/compare")
+    [nurse] = compared["results"]["prompts"]
+    assert nurse["baseline"]["images"] == len(nurse["baseline"]["prompts"]) == 4 and nurse["baseline"]["frequencies"]["gender"]
+    plain = client.predict(["nurse"], 4, job_id=job["job_id"], api_name="/compare")
+    assert plain["results"]["prompts"][0]["baseline"] is None
 
 
 def test_compare_the_model_as_it_is(client):

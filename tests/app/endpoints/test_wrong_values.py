@@ -35,6 +35,7 @@ TAKES = {  # by argument: values that it does not take, and what it does, as it 
     "strength": ((*REAL, 1.6), "a number from 0 to 1.5"),
     "tolerance": ((*REAL, 0, 1), "a share of faces above 0 and below 1, such as 0.1"),
     "wait_seconds": ((*WHOLE, HUGE, 601), "a whole number of seconds from 0 to 600"),
+    "baseline": ((None, "aaaa", "", [], {}, [1], 5, 1.5, -2, math.nan, math.inf, LONG), "true or false"),
     "files": ((None, "a.png", 5, True, {}, ["a.png"], [5], [{}], [{"path": 5}], [{"path": "a"}] * 2001),
               "a list of at most 2000 uploaded files: pictures, zips of them, a list of prompts"),
     "faces": (TEXT, "which faces of a picture count: largest or all"),
@@ -44,11 +45,11 @@ TAKES = {  # by argument: values that it does not take, and what it does, as it 
 SOURCE = 'the id of a finetune, as /finetune answers it, or "" for the model as it is'
 RIGHT = {"targets": {"gender": {"female": 50, "male": 50}}, "prompts": ["nurse"], "length": "Short", "model": "mini", "seed": 0,
          "job_id": "", "events_after": -1, "images": 4, "strength": 1, "tolerance": .1, "wait_seconds": 0, "format": "json",
-         "files": [], "faces": "largest", "prompts_from": "auto", "judge": "built-in"}
+         "baseline": False, "files": [], "faces": "largest", "prompts_from": "auto", "judge": "built-in"}
 ENDPOINTS = {
     "/models": (), "/finetune": ("targets", "prompts", "length", "model", "seed"), "/status": ("job_id", "events_after"),
     "/stop": ("job_id",), "/report": ("job_id", "format"),
-    "/compare": ("prompts", "images", "seed", "job_id", "model", "strength", "wait_seconds"),
+    "/compare": ("prompts", "images", "seed", "job_id", "model", "strength", "wait_seconds", "baseline"),
     "/audit": ("prompts", "targets", "tolerance", "images", "seed", "job_id", "model", "strength", "wait_seconds", "files", "faces",
                "prompts_from", "judge")}
 PYTHONS = re.compile(r"Traceback|Error\b|None\b|could not convert|unhashable|not supported between|object|argument|NoneType|"
@@ -97,6 +98,7 @@ def test_a_wrong_value_is_told_what_the_argument_takes(served, endpoint):
     ("/audit", {"images": 0}, "choose a number from 1 to 256"), ("/audit", {"prompts": []}, "not the id of a run"),
     ("/audit", {"files": [{"path": "/etc/passwd"}]}, "was not uploaded to this app"),
     ("/audit", {"files": [{"path": "../../gone.png"}]}, "was not uploaded to this app"),
+    ("/compare", {"baseline": True}, "no target to put into words"),
     ("/compare", {"prompts": []}, "No concept is chosen"), ("/compare", {"prompts": ["", " "]}, "No concept is chosen"),
     ("/status", {"job_id": "../../etc/passwd"}, "not the id of a run"), ("/stop", {"job_id": ""}, "not the id of a run"),
     ("/report", {"job_id": "20200101-000000-abcdef"}, "There is no run"), ("/report", {"format": "pdf"}, "choose among json")])

@@ -34,6 +34,7 @@ def test_step_0_is_beside_now_prompt_by_prompt_with_who_is_seen():
 def test_before_the_second_strip_its_place_is_held():
     html = live_pairs(STRIPS[:2], CONFIG)
     assert html.count("step 5 comes here") == 8 and html.count("<img") == 8
+    assert "step 3 comes here" in live_pairs(STRIPS[:2], replace(CONFIG, steps=3)), "the last step, where it is sooner"
     assert "being painted" in live_pairs((), CONFIG)
 
 

@@ -64,4 +64,5 @@ def test_a_panel_is_not_judged_against_a_target(make):
     check = wait(runner, runner.submit(panel_request(run)), "finished")
     marks = Glances(runner.runs_root, glance).of(runner.history())[check.job_id]["marks"]
     assert len(marks) == 1 and re.fullmatch(
-        r"Of 9 prompts \d moved, \d kept, \d cannot be told", marks[0][0])
+        r"Of 9 prompts \d moved, \d kept, \d cannot be told(, \d never painted so)?", marks[0][0])
+    assert sum(map(int, re.findall(r"\d", marks[0][0].removeprefix("Of 9 prompts")))) == 9, "no answer is left out"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.rooms.must_not_move import counted, moved_table
+from app.rooms.must_not_move import count_words, moved_table
 from fairness_core.metrics.must_not_move import Moved, Proportion
 
 ONE = Moved("a nurse", {"gender": "female"}, Proportion(16, 16, 1., .8, 1.), Proportion(16, 16, 1., .8, 1.), 0, 0, 1., .9, "kept")
@@ -19,7 +19,8 @@ def test_five_that_cannot_be_told_are_not_hidden_behind_none_that_moved():
 
 
 def test_every_answer_is_counted_once():
-    assert counted(results("moved", "kept", "improved", "absent", "cannot tell")) == [
+    assert count_words(results("moved", "kept", "improved", "absent", "cannot tell")) == [
         "1 moved", "2 kept what they say", "1 cannot be told from so few pictures",
-        "1 were not painted as they say before either"]
+        "1 was not painted as it says before either"]
+    assert count_words(results("absent", "absent"))[-1] == "2 were not painted as they say before either"
     assert "Moved, and should not have: “a nurse”" in moved_table(results("moved", "kept"))

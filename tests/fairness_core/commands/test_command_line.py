@@ -133,6 +133,13 @@ def test_report_of_several_runs_adds_the_tables(trained, tmp_path, capsys):
     assert main(["report", "--run", str(trained)]) == 0 and (trained / "report.html").is_file()
 
 
+def test_report_of_one_run_goes_where_it_is_told_and_leaves_the_run_as_it_is(trained, tmp_path):
+    before = {path.name for path in trained.iterdir()}
+    assert main(["report", "--run", str(trained), "--out", str(tmp_path / "elsewhere")]) == 0
+    assert {"report.html", "metrics.csv", "metrics.json"} <= {path.name for path in (tmp_path / "elsewhere").iterdir()}
+    assert {path.name for path in trained.iterdir()} == before
+
+
 def test_bench_prints_one_record(config, capsys):
     assert main(["bench", "--config", config, "--steps", "1"]) == 0
     record = json.loads(capsys.readouterr().out)

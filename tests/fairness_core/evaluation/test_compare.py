@@ -9,9 +9,10 @@ from helpers.fakes import FixedDetector, no_faces, tiny_critics
 
 from fairness_core.adapters.attach import AdapterError, attach_adapter, detach_adapter, save_adapter
 from fairness_core.evaluation.compare import compare, paint, perceive
-from fairness_core.models.loading import Model, ModelError
+from fairness_core.models.loading import Model
 from fairness_core.results import PromptComparison
 from fairness_core.sampling.denoise import PromptError
+from fairness_core.sampling.finite import NotFiniteError
 
 SETTINGS = dict(sampling_steps=3, guidance_scale=3.0)
 NUMBERS = (0, 1, 5)
@@ -64,7 +65,7 @@ def test_pictures_that_hold_nan_are_told_and_not_shown_black(model, adapter):
         return painted
 
     model.vae.decode = breaking
-    with pytest.raises(ModelError, match="1 of 3 pictures of “a nurse” hold values that are not numbers.*lower strength"):
+    with pytest.raises(NotFiniteError, match="1 of “a nurse”'s 3 pictures are not finite.*lower strength"):
         one(model, adapter)
     assert done == [3]
 

@@ -14,8 +14,8 @@ from fairness_core.gradient_lab.measure import (GRADIENTS, LabSettings, add_grad
                                                 norm_of, paint_target, step_shares)
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import PromptError, decode, denoise, draw_noise
+from fairness_core.sampling.finite import NotFiniteError
 from fairness_core.sampling.gradients import NonLinearSchedulerError, scheduler_coefficients, step_weights
-from fairness_core.settings.config import ConfigError
 
 SETTINGS = LabSettings("a nurse", "a chef", runs=2, steps=2, images=2, noises=3, sampling_steps=3, guidance_scale=3.0,
                        learning_rate=0.01, lora_rank=2)
@@ -153,5 +153,5 @@ def test_prompts_and_settings_are_checked(model):
 def test_a_target_that_is_not_finite_is_told_with_what_to_do(model):
     with torch.no_grad():
         model.vae.decoder.conv_out.bias.fill_(float("nan"))
-    with pytest.raises(ConfigError, match="1 of the target's 1 pictures are not finite.*Load the model in float32"):
+    with pytest.raises(NotFiniteError, match="1 of the target's 1 pictures are not finite.*Load the model in float32"):
         paint_target(model, SETTINGS)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fairness_core.metrics.must_not_move import PanelError, PanelPrompt, load_panel, what_moved
+from fairness_core.metrics.must_not_move import (Moved, MovedCounts, PanelError, PanelPrompt, Proportion, counted,
+                                                 load_panel, what_moved)
 from fairness_core.results import ImageSet, PromptComparison
 
 NURSE, ROOM = PanelPrompt("a female nurse", {"gender": "female"}), PanelPrompt("an empty room")
@@ -56,3 +57,11 @@ def test_pictures_without_a_face_are_not_judged():
 def test_a_face_in_an_empty_room_has_moved():
     assert moved(ROOM, (0, 0, 16), (0, 0, 16)).status == "kept"
     assert moved(ROOM, (0, 0, 16), (10, 0, 6)).status == "moved"
+
+
+def test_every_answer_is_counted_in_one_place():
+    every = Proportion(16, 16, 1., .8, 1.)
+    statuses = ("moved", "kept", "kept", "improved", "cannot tell", "absent")
+    results = [Moved("a nurse", {}, every, every, 0, 0, 1., .9, status) for status in statuses]
+    assert counted(results) == MovedCounts(moved=1, kept=3, untold=1, absent=1)
+    assert counted([]) == MovedCounts(0, 0, 0, 0)

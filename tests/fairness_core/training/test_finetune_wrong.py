@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 
 from fairness_core.events import Saved, StepDone
 from fairness_core.sampling.denoise import PromptError
+from fairness_core.sampling.finite import NotFiniteError
 from fairness_core.settings.attributes import TargetError
 from fairness_core.settings.config import ConfigError
 from fairness_core.training import film
@@ -130,5 +131,5 @@ def test_classes_in_another_order_are_refused(tmp_path):
 
 def test_a_film_strip_that_is_not_finite_is_told_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(film, "decode_in_parts", lambda vae, latents: torch.full((len(latents), 3, 16, 16), float("nan")))
-    with pytest.raises(ConfigError, match="12 of the film strip's 12 pictures are not finite.*Lower learning_rate"):
+    with pytest.raises(NotFiniteError, match="12 of the film strip's 12 pictures are not finite.*Lower learning_rate"):
         run(tmp_path)

@@ -14,8 +14,9 @@ from fairness_core.critics.faces import Faces
 from fairness_core.hardware.processes import Share
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import decode, denoise, draw_noise
+from fairness_core.sampling.finite import NotFiniteError
 from fairness_core.sampling.gradients import accumulate_gradients, choose_timesteps, every_pair
-from fairness_core.settings.config import ConfigError, FinetuneConfig, LossWeights
+from fairness_core.settings.config import FinetuneConfig, LossWeights
 from fairness_core.training.asking import Group
 from fairness_core.training.objective import judge, look_at_originals, tell
 from fairness_core.training.start import Run, start
@@ -166,7 +167,7 @@ def test_pictures_that_are_not_finite_are_told_with_what_to_do():
     together(run)
     with torch.no_grad():
         run.model.vae.decoder.conv_out.bias.fill_(float("nan"))
-    with pytest.raises(ConfigError, match="16 of this step's 16 pictures are not finite.*Lower learning_rate"):
+    with pytest.raises(NotFiniteError, match="16 of this step's 16 pictures are not finite.*Lower learning_rate"):
         together(run)
 
 
