@@ -19,13 +19,15 @@ WRONG = (None, "", -20, 33.3, 1e300, HUGE, math.nan, math.inf, True, "elf", LONG
 FILES = (None,)  # an upload is a file's record, which gradio itself makes, and refuses before any handler hears of it
 
 
-@pytest.fixture
-def served(serve, monkeypatch):
+@pytest.fixture(scope="module")
+def served(serve_all):
     """With a finished run."""
-    served = serve(fake_engine(.001))
-    wait(served.runner, served.runner.submit(request()), "finished")
-    monkeypatch.setattr("app.jobs.runner.MOST_QUEUED", 3)  # whatever is right by chance need not be done
-    return served
+    served = serve_all(fake_engine(.001))
+    job_id = served.runner.submit(request())
+    wait(served.runner, job_id, "finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.jobs.runner.MOST_QUEUED", 3)  # whatever is right by chance need not be done
+        yield served, job_id
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,8 @@ def answer(client: httpx.Client, event, data: list) -> httpx.Response:
 @pytest.mark.parametrize("how", [everything_wrong, one_wrong])
 def test_no_handler_answers_with_an_error(served, events, how):
     assert len(events) > 40
-    errors, shown = set(), {"job-id": served.runner.history()[0].job_id}
+    (served, job_id), errors = served, set()
+    shown = {"job-id": job_id}
     tick = next(event for event in events if any(name == "tick" for _, name in event.targets))
     with httpx.Client(base_url=served.url, timeout=60) as client:
         first = answer(client, tick, [usual(c, shown) for c in tick.inputs]).json()["data"]

@@ -19,10 +19,10 @@ OTHERS = ("/app.py", "/runs", "/static/../app.py", "/static/%2e%2e/%2e%2e/app.py
 REFUSED = (400, 401, 403, 404, 405, 422)
 
 
-@pytest.fixture
-def site(serve):
+@pytest.fixture(scope="module")
+def site(serve_all):
     """A server with a finished run, and files that it must keep to itself."""
-    served = serve(fake_engine(.01))
+    served = serve_all(fake_engine(.01))
     job_id = served.runner.submit(request())
     view = wait(served.runner, job_id, "finished", 30)
     return served, view

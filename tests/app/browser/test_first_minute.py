@@ -2,31 +2,32 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
-from helpers.browser import LOAD, SOON, holds, type_number, unfold, visit
+from helpers.browser import LOAD, LONG, SOON, finetuned, holds, type_number, unfold, visit
 from helpers.fake_engine import Pace, fake_engine
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-LONG, PHONE = 90_000, (390, 844)
+PHONE = (390, 844)
 SCREENS = 4
 
 
-@pytest.fixture
-def recorded(serve, browser, tmp_path):
-    """A server whose recorded run was made by the double."""
-    served = serve(fake_engine(.01))
-    page = visit(browser, served.url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
-    page.close()
+@pytest.fixture(scope="module")
+def kept(browser, serve_all, tmp_path_factory) -> Path:
+    """A folder of recorded runs, with one that was made by the double."""
+    served, kept = serve_all(fake_engine(.01)), tmp_path_factory.mktemp("kept")
+    finetuned(browser, served.url).close()
     [run] = served.runs_root.glob("*/")
-    shutil.copytree(run, tmp_path / "kept" / "short", ignore=shutil.ignore_patterns("job.json", "log.txt"))
+    shutil.copytree(run, kept / "short", ignore=shutil.ignore_patterns("job.json", "log.txt"))
+    return kept
 
-    def start(pace: Pace | None = None):
-        return serve(fake_engine(.01, pace=pace), runs_root=tmp_path / "other", recorded=tmp_path / "kept")
-    return start
+
+@pytest.fixture(scope="module")
+def recorded(serve_all, kept, tmp_path_factory):
+    """A server that shows it."""
+    return serve_all(fake_engine(.01), tmp_path_factory.mktemp("runs"), kept)
 
 
 def in_first_screen(page: Page, selector: str, height: int) -> None:
@@ -35,7 +36,7 @@ def in_first_screen(page: Page, selector: str, height: int) -> None:
 
 
 def test_pictures_sentence_replay_and_start_are_in_the_first_screen(browser, recorded):
-    page = visit(browser, recorded().url)
+    page = visit(browser, recorded.url)
     expect(page.locator("#first-look .pair")).to_have_count(12, timeout=SOON)
     expect(page.locator("#first-look .headline")).to_contain_text(
         re.compile(r"“.+”: \d+ % to \d+ % (women|men), target 50 %"))
@@ -50,7 +51,7 @@ def test_pictures_sentence_replay_and_start_are_in_the_first_screen(browser, rec
 
 
 def test_the_recorded_run_plays(browser, recorded):
-    page = visit(browser, recorded().url)
+    page = visit(browser, recorded.url)
     page.locator("#watch").click()
     frame = page.locator("#reel .frame:visible")
     expect(frame).to_have_count(1, timeout=SOON)
@@ -67,7 +68,7 @@ def test_the_recorded_run_plays(browser, recorded):
 def test_a_telephone_needs_four_screens(browser, recorded):
     """Before anything is opened; the pairs are a row to swipe, and enlarged is larger."""
     width, height = PHONE
-    page = visit(browser, recorded().url, *PHONE)
+    page = visit(browser, recorded.url, *PHONE)
     expect(page.locator("#pairs .pair").first).to_be_visible(timeout=SOON)
     holds(page, f"document.documentElement.scrollHeight <= {SCREENS * height}")
     holds(page, "document.documentElement.scrollWidth <= window.innerWidth")
@@ -81,9 +82,9 @@ def test_a_telephone_needs_four_screens(browser, recorded):
     page.close()
 
 
-def test_a_run_is_seen_to_learn_what_was_typed(browser, recorded):
+def test_a_run_is_seen_to_learn_what_was_typed(browser, serve, kept):
     pace = Pace(hold=1)
-    page = visit(browser, recorded(pace).url)
+    page = visit(browser, serve(fake_engine(.01, pace=pace), recorded=kept).url)
     page.locator("#free-text textarea").fill("a smiling barista")
     page.locator("#start").click()
     expect(page.locator("#live-pairs")).to_contain_text("step 5 comes here", timeout=SOON)
@@ -106,9 +107,7 @@ def test_a_run_is_seen_to_learn_what_was_typed(browser, recorded):
 
 
 def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, recorded):
-    page = visit(browser, recorded().url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    page = finetuned(browser, recorded.url)
     unfold(page, "How the training goes", "#film-step")
     expect(page.locator("#film-step input[type=range]")).to_have_attribute("max", "12", timeout=SOON)
     expect(page.locator("#film .film-row").first).to_contain_text("step 0")
@@ -118,9 +117,7 @@ def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, re
 
 
 def test_curves_opened_after_the_run_are_whole(browser, recorded):
-    page = visit(browser, recorded().url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    page = finetuned(browser, recorded.url)
     page.reload()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LOAD)
     unfold(page, "How the training goes", "#film-step")
@@ -130,16 +127,16 @@ def test_curves_opened_after_the_run_are_whole(browser, recorded):
     page.close()
 
 
-def test_a_page_that_loads_says_so(browser, serve):
+def test_a_page_that_loads_says_so(browser, recorded):
     page = browser.new_page()
     page.route("**/gradio_api/**", lambda route: route.abort() if "run/predict" in route.request.url else route.continue_())
-    page.goto(serve(fake_engine(.01)).url, timeout=LOAD)
+    page.goto(recorded.url, timeout=LOAD)
     expect(page.locator("#empty")).to_have_text("Loading…", timeout=LOAD)
     page.close()
 
 
-def test_the_estimate_follows_what_is_chosen_and_has_limits(browser, serve):
-    page = visit(browser, serve(fake_engine(.01)).url)
+def test_the_estimate_follows_what_is_chosen_and_has_limits(browser, recorded):
+    page = visit(browser, recorded.url)
     estimate = page.locator("#estimate")
     expect(estimate).to_contain_text("Perceived gender on 24 prompts")
     page.locator("#control-race").get_by_role("checkbox").check()
@@ -155,7 +152,7 @@ def test_the_estimate_follows_what_is_chosen_and_has_limits(browser, serve):
 
 
 def test_the_legend_stands_where_the_bars_are(browser, recorded):
-    page = visit(browser, recorded().url)
+    page = visit(browser, recorded.url)
     expect(page.locator("#pairs .legend")).to_contain_text("F Female", timeout=SOON)
     page.locator("#bars").get_by_label("Perceived race").check()
     expect(page.locator("#pairs .legend")).to_contain_text("White, Middle Eastern, Latino or Hispanic", timeout=SOON)

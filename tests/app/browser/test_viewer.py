@@ -3,24 +3,27 @@
 import re
 
 import pytest
-from helpers.browser import SOON, holds, visit
+from helpers.browser import LONG, SOON, holds, visit
 from helpers.fake_engine import Recorder, fake_engine
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-LONG = 4 * SOON
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recorder() -> Recorder:
     return Recorder()
 
 
+@pytest.fixture(scope="module")
+def served(serve_all, recorder):
+    return serve_all(fake_engine(.01, recorder))
+
+
 @pytest.fixture
-def opened(browser, serve, recorder) -> Page:
+def opened(browser, address) -> Page:
     """The viewer on the third pair of a finished run."""
-    page = visit(browser, serve(fake_engine(.01, recorder)).url)
-    page.locator("#start").click()
+    page = visit(browser, address)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     page.locator("#pairs .pair").nth(2).press("Enter")
     expect(page.get_by_role("dialog", name=re.compile(r"“.+”, no. 2 \(3 of 16\)"))).to_be_visible()

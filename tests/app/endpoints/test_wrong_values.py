@@ -55,10 +55,10 @@ PYTHONS = re.compile(r"Traceback|Error\b|None\b|could not convert|unhashable|not
                      r"invalid literal|Errno|embedded null|<class|validation|Input should")
 
 
-@pytest.fixture
-def served(serve):
+@pytest.fixture(scope="module")
+def served(serve_all):
     """Of a machine of one's own, where a model may be any folder."""
-    return serve(replace(fake_engine(.01), find_model=entry_for))
+    return serve_all(replace(fake_engine(.01), find_model=entry_for))
 
 
 def error(url: str, endpoint: str, **arguments) -> str:
@@ -77,6 +77,7 @@ def test_the_table_knows_every_argument_of_every_endpoint(served):
 
 @pytest.mark.parametrize("endpoint", [name for name, arguments in ENDPOINTS.items() if arguments])
 def test_a_wrong_value_is_told_what_the_argument_takes(served, endpoint):
+    before = served.runner.history()
     for name in ENDPOINTS[endpoint]:
         wrong, takes = TAKES[name]
         if name == "job_id" and endpoint in ("/compare", "/audit"):
@@ -85,7 +86,7 @@ def test_a_wrong_value_is_told_what_the_argument_takes(served, endpoint):
             told = error(served.url, endpoint, **{name: value})
             assert told.startswith(f"“{name}” is ") and told.endswith(f": it takes {takes}."), (name, value, told)
             assert len(told) < 300
-    assert served.runner.history() == [], "nothing was started"
+    assert served.runner.history() == before, "nothing was started"
 
 
 @pytest.mark.parametrize(("endpoint", "arguments", "words"), [
