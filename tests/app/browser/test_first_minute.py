@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.browser import LOAD, LONG, SOON, finetuned, holds, type_number, unfold, visit
+from helpers.browser import LOAD, LONG, SOON, holds, type_number, unfold, visit
 from helpers.fake_engine import Pace, fake_engine
 from playwright.sync_api import Page, expect
 
@@ -15,11 +15,9 @@ SCREENS = 4
 
 
 @pytest.fixture(scope="module")
-def kept(browser, serve_all, tmp_path_factory) -> Path:
+def kept(served, address, tmp_path_factory) -> Path:
     """A folder of recorded runs, with one that was made by the double."""
-    served, kept = serve_all(fake_engine(.01)), tmp_path_factory.mktemp("kept")
-    finetuned(browser, served.url).close()
-    [run] = served.runs_root.glob("*/")
+    [run], kept = served.runs_root.glob("*/"), tmp_path_factory.mktemp("kept")
     shutil.copytree(run, kept / "short", ignore=shutil.ignore_patterns("job.json", "log.txt"))
     return kept
 
@@ -106,8 +104,8 @@ def test_a_run_is_seen_to_learn_what_was_typed(browser, serve, kept):
     page.close()
 
 
-def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, recorded):
-    page = finetuned(browser, recorded.url)
+def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, address):
+    page = visit(browser, address)
     unfold(page, "How the training goes", "#film-step")
     expect(page.locator("#film-step input[type=range]")).to_have_attribute("max", "12", timeout=SOON)
     expect(page.locator("#film .film-row").first).to_contain_text("step 0")
@@ -116,9 +114,8 @@ def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, re
     page.close()
 
 
-def test_curves_opened_after_the_run_are_whole(browser, recorded):
-    page = finetuned(browser, recorded.url)
-    page.reload()
+def test_curves_opened_after_the_run_are_whole(browser, address):
+    page = visit(browser, address)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LOAD)
     unfold(page, "How the training goes", "#film-step")
     holds(page, """(plots => plots.length === 2 && plots.every((plot) => plot.clientWidth > 200 && Math.abs(

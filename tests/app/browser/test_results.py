@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 pytestmark = pytest.mark.browser
 
 
-def run(page: Page, women: str = "60", typed: str = "") -> None:
+def run(page: Page, women: str, typed: str) -> None:
     """Finetunes toward that share of women, on the page's concepts and what is typed."""
     slider(page, "gender", "female").fill(women)
     slider(page, "gender", "female").press("Enter")
@@ -25,7 +25,7 @@ def run(page: Page, women: str = "60", typed: str = "") -> None:
 def test_what_was_typed_comes_first_and_what_was_left_out_is_offered(browser, served):
     """On a wide window, and on a telephone where its address is opened."""
     wide = visit(browser, served.url)
-    run(wide, typed="my barista")
+    run(wide, "60", "my barista")
     comes_first(wide)
     wide.wait_for_url(re.compile("job="))
     telephone = visit(browser, wide.url, 390, 844)
@@ -77,9 +77,8 @@ def test_an_opened_run_brings_its_settings_back(browser, serve):
     page.close()
 
 
-def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(browser, served):
-    page = visit(browser, served.url)
-    run(page)
+def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(browser, address):
+    page = visit(browser, address)
     page.get_by_role("tab", name="Must not move").click()
     page.locator("#check").click()
     expect(page.locator("#check-status")).to_contain_text("9 prompts compared", timeout=LONG)
@@ -95,9 +94,8 @@ def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(browser, served):
     page.close()
 
 
-def test_a_result_is_shared_as_a_picture(browser, served):
-    page = visit(browser, served.url)
-    run(page)
+def test_a_result_is_shared_as_a_picture(browser, address):
+    page = visit(browser, address)
     expect(page.locator("#share-file")).to_be_hidden()
     page.locator("#share").click()
     expect(page.locator("#share-picture img")).to_be_visible(timeout=SOON)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.browser import LOAD, SOON, finetuned, slider, type_number, unfold, visit
+from helpers.browser import LOAD, SOON, slider, type_number, unfold, visit
 from helpers.fake_engine import Pace, fake_engine
 from playwright.sync_api import Browser, Page, expect
 
@@ -52,8 +52,8 @@ def test_the_whole_way(browser, serve):
     page.close()
 
 
-def test_compare_controls(browser, served):
-    page = finetuned(browser, served.url)
+def test_compare_controls(browser, address):
+    page = visit(browser, address)
     image = page.locator("#pairs img").first
     narrow = int(image.get_attribute("width"))
     page.locator("#bars").get_by_label("Perceived race").check()
@@ -158,13 +158,9 @@ def visit_job(browser: Browser, served, job: str) -> Page:
     return page
 
 
-def test_recorded_run_history_and_unknown_job(browser, serve, tmp_path):
-    served = serve(fake_engine(.01))
-    page = finetuned(browser, served.url)
-    [run] = served.runs_root.glob("*/")
-    page.close()
+def test_recorded_run_history_and_unknown_job(browser, served, address, serve, tmp_path):
     ignored = shutil.ignore_patterns("job.json", "log.txt")
-    shutil.copytree(run, tmp_path / "kept" / "gender-parity", ignore=ignored)
+    shutil.copytree(served.runs_root / address.split("job=")[1], tmp_path / "kept" / "gender-parity", ignore=ignored)
 
     other = serve(fake_engine(.01), runs_root=tmp_path / "other", recorded=tmp_path / "kept")
     page = visit(browser, other.url)
