@@ -23,6 +23,14 @@ class Served:
     runs_root: Path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def report_in_zips() -> Iterator[None]:
+    """A word in its place: to draw it takes longer than all else that a run of the double does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fairness_core.runs.bundle.to_html", lambda *_: "a report")
+        yield
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[Callable[..., Served]]:
     """Starts the app, its runs kept under `folder`; every server it started is closed at the end."""
