@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gradio as gr
 import httpx
 import pytest
-from helpers.fake_engine import fake_engine
+from helpers.fake_engine import Pace, fake_engine
 from helpers.jobs import request, wait
 
 from app.layout import build_app
@@ -21,12 +21,15 @@ FILES = (None,)  # an upload is a file's record, which gradio itself makes, and 
 
 @pytest.fixture(scope="module")
 def served(serve_all):
-    """With a finished run."""
-    served = serve_all(fake_engine(.001))
+    """With a finished run, and one that goes on: whatever is right by chance waits behind it, and need not be done."""
+    pace = Pace(hold=request().config.steps + 1)
+    served = serve_all(fake_engine(.001, pace=pace))
     job_id = served.runner.submit(request())
     wait(served.runner, job_id, "finished")
+    pace.hold = 1
+    served.runner.submit(request())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.jobs.runner.MOST_QUEUED", 3)  # whatever is right by chance need not be done
+        patch.setattr("app.jobs.runner.MOST_QUEUED", 3)
         yield served, job_id
 
 
