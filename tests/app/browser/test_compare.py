@@ -1,22 +1,30 @@
 """The compare room and what must not move, in a real browser, on the engine double."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from helpers.browser import LONG, SOON, unfold, visit
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def compared(browser, address):
-    """A page that shows a finished run, the same one for each test."""
+@pytest.fixture(scope="module")
+def shown(browser, address) -> Iterator[Page]:
+    """A page that shows a finished run."""
     page = visit(browser, address)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     expect(page.locator("#compare")).to_be_visible(timeout=LONG)
     yield page
     page.close()
+
+
+@pytest.fixture
+def compared(shown) -> Page:
+    shown.keyboard.press("Escape")
+    shown.get_by_role("tab", name="Balance").click()
+    return shown
 
 
 def test_a_correction_changes_the_table_and_can_be_undone(compared):

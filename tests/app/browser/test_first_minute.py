@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,39 +29,42 @@ def recorded(serve_all, kept, tmp_path_factory):
     return serve_all(fake_engine(.01), tmp_path_factory.mktemp("runs"), kept)
 
 
+@pytest.fixture(scope="module")
+def opened(browser, recorded) -> Iterator[Page]:
+    page = visit(browser, recorded.url)
+    yield page
+    page.close()
+
+
 def in_first_screen(page: Page, selector: str, height: int) -> None:
     holds(page, f"(box => box.width > 0 && box.top >= 0 && box.bottom <= {height})"
                 f"(document.querySelector('{selector}').getBoundingClientRect())")
 
 
-def test_pictures_sentence_replay_and_start_are_in_the_first_screen(browser, recorded):
-    page = visit(browser, recorded.url)
-    expect(page.locator("#first-look .pair")).to_have_count(12, timeout=SOON)
-    expect(page.locator("#first-look .headline")).to_contain_text(
+def test_pictures_sentence_replay_and_start_are_in_the_first_screen(opened):
+    expect(opened.locator("#first-look .pair")).to_have_count(12, timeout=SOON)
+    expect(opened.locator("#first-look .headline")).to_contain_text(
         re.compile(r"“.+”: \d+ % to \d+ % (women|men), target 50 %"))
-    expect(page.locator("#first-look")).to_contain_text("Recorded run, made by this code")
-    expect(page.locator("#first-look")).to_contain_text("synthetic people")
+    expect(opened.locator("#first-look")).to_contain_text("Recorded run, made by this code")
+    expect(opened.locator("#first-look")).to_contain_text("synthetic people")
     for selector in ("#first-look .headline", "#first-look .pair:last-child", "#start", "#watch", "#length"):
-        in_first_screen(page, selector, 900)
-    assert page.get_by_role("button", name="Start", exact=True).count() == 1
+        in_first_screen(opened, selector, 900)
+    assert opened.get_by_role("button", name="Start", exact=True).count() == 1
     for hidden in ("#model", "#experiment", "#save-settings", "#set-steps"):
-        expect(page.locator(hidden)).to_be_hidden()
-    page.close()
+        expect(opened.locator(hidden)).to_be_hidden()
 
 
-def test_the_recorded_run_plays(browser, recorded):
-    page = visit(browser, recorded.url)
-    page.locator("#watch").click()
-    frame = page.locator("#reel .frame:visible")
+def test_the_recorded_run_plays(opened):
+    opened.locator("#watch").click()
+    frame = opened.locator("#reel .frame:visible")
     expect(frame).to_have_count(1, timeout=SOON)
     expect(frame).to_contain_text("After 10 of 12 steps", timeout=SOON)  # it went there by itself
-    moment = page.get_by_label("Moment of the run")
+    moment = opened.get_by_label("Moment of the run")
     moment.fill("0")
     expect(frame).to_contain_text("As the model was")
-    expect(page.locator("#reel .play")).to_have_attribute("aria-pressed", "false")
-    page.locator("#reel .play").click()
+    expect(opened.locator("#reel .play")).to_have_attribute("aria-pressed", "false")
+    opened.locator("#reel .play").click()
     expect(frame).to_contain_text("After 5 of 12 steps", timeout=SOON)
-    page.close()
 
 
 def test_a_telephone_needs_four_screens(browser, recorded):
@@ -148,9 +152,7 @@ def test_the_estimate_follows_what_is_chosen_and_has_limits(browser, recorded):
     page.close()
 
 
-def test_the_legend_stands_where_the_bars_are(browser, recorded):
-    page = visit(browser, recorded.url)
-    expect(page.locator("#pairs .legend")).to_contain_text("F Female", timeout=SOON)
-    page.locator("#bars").get_by_label("Perceived race").check()
-    expect(page.locator("#pairs .legend")).to_contain_text("White, Middle Eastern, Latino or Hispanic", timeout=SOON)
-    page.close()
+def test_the_legend_stands_where_the_bars_are(opened):
+    expect(opened.locator("#pairs .legend")).to_contain_text("F Female", timeout=SOON)
+    opened.locator("#bars").get_by_label("Perceived race").check()
+    expect(opened.locator("#pairs .legend")).to_contain_text("White, Middle Eastern, Latino or Hispanic", timeout=SOON)
