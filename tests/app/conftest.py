@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ class Served:
 def report_in_zips() -> Iterator[None]:
     """A word in its place: to draw it takes longer than all else that a run of the double does."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fairness_core.runs.bundle.to_html", lambda *_: "a report")
+        patch.setattr(import_module("fairness_core.runs.bundle"), "to_html", lambda *_: "a report")
         yield
 
 
