@@ -66,18 +66,19 @@ def draw(sampler: CaptionSampler, tokenizer: CLIPTokenizer, count: int, rng: ran
     return Captions(torch.tensor(rows), token_ids(tokenizer, captions), first)
 
 
-def draw_part(rows: list[dict], tokenizer_folder: Path, is_told: bool, seed: int) -> Captions:
+def draw_part(rows: list[dict], tokenizer_folder: Path, count: int, is_told: bool, seed: int) -> Captions:
     """What a worker process draws at once."""
     torch.set_num_threads(1)
-    return draw(CaptionSampler(rows), CLIPTokenizer.from_pretrained(tokenizer_folder), DRAWN_AT_ONCE,
+    return draw(CaptionSampler(rows), CLIPTokenizer.from_pretrained(tokenizer_folder), count,
                 random.Random(f"{is_told} {seed}"), is_told)
 
 
 def draw_pool(rows: list[dict], tokenizer_folder: Path, count: int, is_told: bool) -> Captions:
     """At least `count` captions, drawn by as many processes as there are cores; the same every time."""
-    parts = range(-(-count // DRAWN_AT_ONCE))
-    with ProcessPoolExecutor(min(len(parts), os.cpu_count()), get_context("spawn")) as workers:
-        return joined(workers.map(partial(draw_part, rows, tokenizer_folder, is_told), parts))
+    part = min(count, DRAWN_AT_ONCE)
+    seeds = range(-(-count // part))
+    with ProcessPoolExecutor(min(len(seeds), os.cpu_count()), get_context("spawn")) as workers:
+        return joined(workers.map(partial(draw_part, rows, tokenizer_folder, part, is_told), seeds))
 
 
 def fresh_batches(rows: list[dict], tokenizer_folder: Path, text_encoder: CLIPTextModel,

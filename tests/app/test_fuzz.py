@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import gradio as gr
 import httpx
 import pytest
-from helpers.fake_engine import fake_engine
+from helpers.fake_engine import Pace, fake_engine
 from helpers.jobs import request, wait
 
 from app.layout import build_app
@@ -19,13 +19,18 @@ WRONG = (None, "", -20, 33.3, 1e300, HUGE, math.nan, math.inf, True, "elf", LONG
 FILES = (None,)  # an upload is a file's record, which gradio itself makes, and refuses before any handler hears of it
 
 
-@pytest.fixture
-def served(serve, monkeypatch):
-    """With a finished run."""
-    served = serve(fake_engine(.001))
-    wait(served.runner, served.runner.submit(request()), "finished")
-    monkeypatch.setattr("app.jobs.runner.MOST_QUEUED", 3)  # whatever is right by chance need not be done
-    return served
+@pytest.fixture(scope="module")
+def served(serve_all):
+    """With a finished run, and one that goes on: whatever is right by chance waits behind it, and need not be done."""
+    pace = Pace(hold=request().config.steps + 1)
+    served = serve_all(fake_engine(.001, pace=pace))
+    job_id = served.runner.submit(request())
+    wait(served.runner, job_id, "finished")
+    pace.hold = 1
+    served.runner.submit(request())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.jobs.runner.MOST_QUEUED", 3)
+        yield served, job_id
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +54,8 @@ def usual(component, shown: dict):
 
 
 def everything_wrong(event, shown: dict, watched: list) -> Iterator[list]:
-    """All fields hold the same: each touch is sent every third of what is wrong, the next one the others."""
-    for i in range(event._id % 3, len(WRONG), 3):
+    """All fields hold the same: each touch is sent every seventh of what is wrong, the next ones the others."""
+    for i in range(event._id % 7, len(WRONG), 7):
         yield [wrong(c)[i % len(wrong(c))] for c in event.inputs]
 
 
@@ -69,7 +74,8 @@ def answer(client: httpx.Client, event, data: list) -> httpx.Response:
 @pytest.mark.parametrize("how", [everything_wrong, one_wrong])
 def test_no_handler_answers_with_an_error(served, events, how):
     assert len(events) > 40
-    errors, shown = set(), {"job-id": served.runner.history()[0].job_id}
+    (served, job_id), errors = served, set()
+    shown = {"job-id": job_id}
     tick = next(event for event in events if any(name == "tick" for _, name in event.targets))
     with httpx.Client(base_url=served.url, timeout=60) as client:
         first = answer(client, tick, [usual(c, shown) for c in tick.inputs]).json()["data"]

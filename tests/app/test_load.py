@@ -1,4 +1,4 @@
-"""Twenty clients at once for a minute on the built-in model: nothing crashes, no job is lost, memory stays."""
+"""Twenty clients at once on the built-in model: nothing crashes, no job is lost, memory stays."""
 
 import os
 import socket
@@ -13,8 +13,8 @@ import psutil
 import pytest
 from gradio_client import Client
 
-CLIENTS, SECONDS = 20, 60
-MOST_GROWTH = 400 * 2 ** 20  # bytes; 184 MiB were measured on two quiet cores: the last views, sessions, allocator
+CLIENTS, SECONDS = 20, 15
+MOST_GROWTH = 250 * 2 ** 20  # bytes; 184 MiB were measured in a whole minute on two quiet cores: last views, sessions, allocator
 ROOT = Path(__file__).resolve().parents[2]
 PARITY = {"gender": {"female": 50, "male": 50}}
 SERVER = """
@@ -99,7 +99,7 @@ def visit(url: str, number: int, until: float) -> list[str]:
 
 
 @pytest.mark.slow
-def test_twenty_clients_for_a_minute(server):
+def test_twenty_clients_at_once(server):
     process, url = server
     first = connect(url)
     for number in (1, 2):  # the model is loaded, and both kinds of work have been done once

@@ -16,13 +16,14 @@ ROUTES = ("/gradio_api/file=", "/file=", "/gradio_api/file/")
 OTHERS = ("/app.py", "/runs", "/static/../app.py", "/static/%2e%2e/%2e%2e/app.py", "/assets/..%2f..%2fapp.py",
           "/gradio_api/proxy=http://127.0.0.1:22/", "/gradio_api/stream/../../app.py",
           "/custom_component/x/server/../../../../etc/passwd")
+CLIENT = httpx.Client(timeout=30)  # each new one reads all certificates of this machine first
 REFUSED = (400, 401, 403, 404, 405, 422)
 
 
-@pytest.fixture
-def site(serve):
+@pytest.fixture(scope="module")
+def site(serve_all):
     """A server with a finished run, and files that it must keep to itself."""
-    served = serve(fake_engine(.01))
+    served = serve_all(fake_engine(.01))
     job_id = served.runner.submit(request())
     view = wait(served.runner, job_id, "finished", 30)
     return served, view
@@ -30,7 +31,7 @@ def site(serve):
 
 def status(url: str, path: str) -> int:
     """Without tidying the path up, as an attacker would send it."""
-    return httpx.Client().send(httpx.Request("GET", httpx.URL(url, raw_path=path.encode()))).status_code
+    return CLIENT.send(httpx.Request("GET", httpx.URL(url, raw_path=path.encode()))).status_code
 
 
 def test_neither_the_project_nor_the_machine_is_served(site):
@@ -56,7 +57,7 @@ def test_a_download_is_served(site):
 def test_no_other_route_leads_outside(site):
     served, _ = site
     for path in OTHERS:
-        answer = httpx.get(served.url + path)
+        answer = CLIENT.get(served.url + path)
         assert answer.status_code in REFUSED or "root:" not in answer.text and "fairness_engine" not in answer.text, path
 
 
@@ -72,8 +73,8 @@ def test_a_page_cannot_be_made_to_read_a_file_of_the_server(site):
     def ask(event: dict, path: str) -> httpx.Response:
         file = {"path": path, "meta": {"_type": "gradio.FileData"}}
         data = [file if component in buttons else defaults[component] for component in event["inputs"]]
-        return httpx.post(served.url + "/gradio_api/run/predict", timeout=30,
-                          json={"data": data, "fn_index": event["id"], "session_hash": "visitor"})
+        return CLIENT.post(served.url + "/gradio_api/run/predict",
+                           json={"data": data, "fn_index": event["id"], "session_hash": "visitor"})
     preset = ROOT / "assets/presets/mini-short.yaml"
     settings = ("mine.yaml", (view.folder / "config.yaml").read_bytes())
     [uploaded] = httpx.post(served.url + "/gradio_api/upload", files={"files": settings}).json()

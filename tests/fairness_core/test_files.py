@@ -40,11 +40,11 @@ def test_a_full_disk_is_an_oserror_for_safetensors_too(tmp_path):
     path = tmp_path / "a.safetensors"
     path.write_text("earlier", encoding="utf-8")
     script = f"""
-import pathlib, torch
-from safetensors.torch import save_file
+import pathlib, numpy
+from safetensors.numpy import save_file
 from fairness_core.files import write_atomically
 try:
-    write_atomically(pathlib.Path({str(path)!r}), lambda part: save_file({{"a": torch.zeros(100_000)}}, part))
+    write_atomically(pathlib.Path({str(path)!r}), lambda part: save_file({{"a": numpy.zeros(100_000)}}, part))
 except OSError as error:
     print("OSError:", error)
 """

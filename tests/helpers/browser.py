@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = ("--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
          "--disable-component-update --disable-sync").split()
-LOAD, SOON = 60_000, 40_000
+LOAD, SOON, LONG = 60_000, 40_000, 160_000
 expect.set_options(timeout=SOON)  # how long to look for what the page should say, on a machine that is busy
 IDLE = "() => new Promise((idle) => requestIdleCallback(() => requestIdleCallback(idle)))"
 
@@ -20,6 +20,15 @@ def visit(browser: Browser, url: str, width: int = 1440, height: int = 900) -> P
         page.goto(url, timeout=LOAD)
     expect(page.locator("#start")).to_be_enabled(timeout=LOAD)
     expect(page.locator("#status")).to_contain_text(re.compile(r"\w"), timeout=LOAD)
+    return page
+
+
+def finetuned(browser: Browser, url: str, width: int = 1440, height: int = 900) -> Page:
+    """A page whose visitor has pressed Start, and whose run has just finished; its address leads to it."""
+    page = visit(browser, url, width, height)
+    page.locator("#start").click()
+    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    page.wait_for_url(re.compile("job="))
     return page
 
 

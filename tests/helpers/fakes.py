@@ -3,8 +3,9 @@
 import json
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 
 import torch
@@ -25,6 +26,21 @@ NOISE = dict(num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_
              steps_offset=1, timestep_spacing="trailing")
 
 
+def built_once(build: Callable) -> Callable:
+    """Every call has a copy of its own of what was built for the same seed, and leaves torch's random numbers where
+    building leaves them."""
+    @cache
+    def kept(*seed: int):
+        return build(*seed), torch.get_rng_state()
+
+    @wraps(build)
+    def copied(*seed: int):
+        built, random_state = kept(*seed)
+        torch.set_rng_state(random_state)
+        return deepcopy(built)
+    return copied
+
+
 @cache
 def tiny_tokenizer() -> CLIPTokenizer:
     """One token a letter, TOKENS at most."""
@@ -41,6 +57,7 @@ def tiny_tokenizer() -> CLIPTokenizer:
         return CLIPTokenizer.from_pretrained(folder)
 
 
+@built_once
 def tiny_text_encoder(seed: int = 0) -> CLIPTextModel:
     torch.manual_seed(seed)
     vocabulary = len(tiny_tokenizer())
@@ -50,6 +67,7 @@ def tiny_text_encoder(seed: int = 0) -> CLIPTextModel:
         bos_token_id=vocabulary - 2, eos_token_id=vocabulary - 1, pad_token_id=vocabulary - 1)).eval()
 
 
+@built_once
 def tiny_unet(seed: int = 0) -> UNet2DConditionModel:
     torch.manual_seed(seed)
     return UNet2DConditionModel(
@@ -59,6 +77,7 @@ def tiny_unet(seed: int = 0) -> UNet2DConditionModel:
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=WIDTH).eval()
 
 
+@built_once
 def tiny_vae(seed: int = 0) -> AutoencoderKL:
     torch.manual_seed(seed)
     return AutoencoderKL(
@@ -102,6 +121,7 @@ def no_faces() -> FixedDetector:
     return FixedDetector(shows=lambda place: False)
 
 
+@built_once
 def tiny_face_network(seed: int = 0) -> FaceNetwork:
     """Random, but its batch norms know its images, so that different faces get different answers."""
     torch.manual_seed(seed)
@@ -134,6 +154,7 @@ class BrightnessNetwork(nn.Module):
         return nn.functional.normalize(crops.flatten(1), dim=-1)
 
 
+@built_once
 def tiny_encoder(seed: int) -> Callable[[Tensor], Tensor]:
     """Images [n, 3, h, w] -> features [n, FEATURES]: two random convolutions and a mean."""
     torch.manual_seed(seed)

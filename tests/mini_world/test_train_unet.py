@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from fairness_core.settings.attributes import ASSETS
-from mini_world import caption_batches, train_autoencoder, train_unet
+from mini_world import train_autoencoder, train_unet
 from mini_world.caption_batches import draw, draw_part, fresh_batches, joined, pick, pooled_batches
 from mini_world.captions import CaptionSampler
 from mini_world.directions import directions, read
@@ -82,9 +82,8 @@ def test_captions_to_be_told_name_a_concept_where_they_say_and_others_are_someti
     assert .05 < empty < .16 and not plain.first.any()
 
 
-def test_a_part_of_a_pool_is_the_same_every_time_and_another_is_another(rows, monkeypatch):
-    monkeypatch.setattr(caption_batches, "DRAWN_AT_ONCE", 20)
-    one, again, other = (draw_part(rows, TOKENIZER, True, seed) for seed in (0, 0, 1))
+def test_a_part_of_a_pool_is_the_same_every_time_and_another_is_another(rows):
+    one, again, other = (draw_part(rows, TOKENIZER, 20, True, seed) for seed in (0, 0, 1))
     assert torch.equal(one.tokens, again.tokens) and not torch.equal(one.tokens, other.tokens)
     assert len(joined([one, other]).rows) == 40
 
@@ -111,7 +110,7 @@ def test_three_of_four_are_told_who_is_shown_as_sure_as_is_right(rows, text_enco
 
 
 @pytest.mark.slow
-def test_workers_draw_pools_as_large_as_asked(rows, text_encoder, monkeypatch):
+def test_workers_draw_pools_as_large_as_asked(rows, text_encoder):
     batch = pooled_batches(rows, TOKENIZER, text_encoder, 8, 400)(0)
     assert len(batch.told.rows) == 6 and len(batch.plain.rows) == 2
     assert batch.told.tokens.shape == (6, LAYERS, WIDTH) and batch.told.first.min() > 0

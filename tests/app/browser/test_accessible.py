@@ -1,10 +1,11 @@
 """The page for everyone: axe-core finds nothing serious on any tab, plots can be read, dialogs can be left, the keyboard is
 soon at Start, and nothing is wider than the window."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.browser import SOON, holds, visit
+from helpers.browser import IDLE, LONG, SOON, finetuned, holds, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import Page, expect
 
@@ -13,7 +14,6 @@ from app.rooms.side_by_side import EMPTY
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "vendored" / "axe-core" / "axe.min.js"
 TABS = ("Balance", "Must not move", "Gradient lab", "Classroom", "Runs", "About")
-LONG = 4 * SOON
 # what assistive tools cannot work with; "moderate" and "minor" are advice
 FINDINGS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
   .filter(({impact}) => ['serious', 'critical'].includes(impact))
@@ -30,26 +30,8 @@ def open_figures(page: Page) -> None:
     expect(page.locator("#curves .js-plotly-plot")).to_have_count(2, timeout=SOON)
 
 
-@pytest.fixture
-def finished(browser, serve):
-    """Opens a page of a finished run in a theme, at a size."""
-    opened = []
-
-    def open_page(theme: str = "light", size: tuple[int, int] = (1440, 900)) -> Page:
-        page = visit(browser, f"{serve(fake_engine(.01)).url}/?__theme={theme}", *size)
-        opened.append(page)
-        page.locator("#start").click()
-        expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
-        expect(page.locator("#pairs .pair").first).to_be_visible(timeout=LONG)
-        open_figures(page)
-        return page
-    yield open_page
-    for page in opened:
-        page.close()
-
-
 def fill_the_tabs(page: Page) -> None:
-    """A panel, a measurement and a class, so that every tab shows what it has."""
+    """A panel, a measurement and a class."""
     page.get_by_role("tab", name="Must not move").click()
     page.locator("#check").click()
     expect(page.locator("#check-status")).to_contain_text("9 prompts compared", timeout=LONG)
@@ -66,31 +48,53 @@ def fill_the_tabs(page: Page) -> None:
     expect(page.locator("#class-figure .js-plotly-plot")).to_be_visible(timeout=SOON)
 
 
+@pytest.fixture(scope="module")
+def filled(browser, served) -> Iterator[Page]:
+    """A page on which every tab shows what it has."""
+    page = finetuned(browser, served.url)
+    expect(page.locator("#pairs .pair").first).to_be_visible(timeout=LONG)
+    open_figures(page)
+    fill_the_tabs(page)
+    page.add_script_tag(path=AXE)
+    yield page
+    page.close()
+
+
 def findings(page: Page) -> list[str]:
-    page.wait_for_timeout(700)  # colours change slowly
+    page.evaluate(IDLE)
+    holds(page, "!document.getAnimations().some((one) => one instanceof CSSTransition)")  # colours change slowly
     return page.evaluate(FINDINGS)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_tab(finished, theme):
-    page = finished(theme)
-    fill_the_tabs(page)
-    page.add_script_tag(path=AXE)
+def test_axe_finds_nothing_serious_on_any_tab(filled, theme):
+    filled.emulate_media(color_scheme=theme)  # the page follows the visitor's machine
+    expect(filled.locator("body.dark")).to_have_count(int(theme == "dark"))
     found = []
     for name in TABS:
-        page.get_by_role("tab", name=name, exact=True).click()
+        filled.get_by_role("tab", name=name, exact=True).click()
         if name == "Runs":
-            expect(page.locator("#run-about")).to_contain_text("finished", timeout=SOON)
-        found += [f"{name}: {one}" for one in findings(page)]
-    page.get_by_role("tab", name="Balance").click()
-    page.locator("#pairs .pair").first.click()
-    expect(page.get_by_role("dialog", name="no. 0")).to_be_visible()
-    found += [f"the viewer: {one}" for one in findings(page)]
+            expect(filled.locator("#run-about")).to_contain_text("finished", timeout=SOON)
+        found += [f"{name}: {one}" for one in findings(filled)]
+    filled.get_by_role("tab", name="Balance").click()
+    filled.locator("#pairs .pair").first.click()
+    expect(filled.get_by_role("dialog", name="no. 0")).to_be_visible()
+    found += [f"the viewer: {one}" for one in findings(filled)]
+    filled.keyboard.press("Escape")
     assert not found, "\n".join(found)
 
 
-def test_every_plot_says_what_it_shows_and_has_its_figures_as_a_table(finished):
-    plots = finished().locator(".js-plotly-plot")
+@pytest.mark.parametrize("width", [820, 1024])
+def test_no_tab_scrolls_sideways(filled, width):
+    filled.set_viewport_size({"width": width, "height": 1000})
+    for name in TABS:
+        filled.get_by_role("tab", name=name, exact=True).click()
+        holds(filled, "document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_every_plot_says_what_it_shows_and_has_its_figures_as_a_table(filled):
+    filled.get_by_role("tab", name="Balance").click()
+    plots = filled.locator(".js-plotly-plot:visible")
     assert plots.count() >= 5
     for i in range(plots.count()):
         expect(plots.nth(i)).to_have_attribute("role", "figure")
@@ -110,8 +114,8 @@ def test_an_empty_plot_says_why_and_offers_no_table(browser, serve):
     page.close()
 
 
-def test_start_is_near_for_the_keyboard(browser, serve):
-    page = visit(browser, serve(fake_engine(.01)).url)
+def test_start_is_near_for_the_keyboard(browser, served):
+    page = visit(browser, served.url)
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()
     expect(page.locator(".skip")).to_be_in_viewport()
@@ -120,12 +124,3 @@ def test_start_is_near_for_the_keyboard(browser, serve):
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     page.close()
-
-
-@pytest.mark.parametrize("width", [820, 1024])
-def test_no_tab_scrolls_sideways(finished, width):
-    page = finished(size=(width, 1000))
-    fill_the_tabs(page)
-    for name in TABS:
-        page.get_by_role("tab", name=name, exact=True).click()
-        holds(page, "document.documentElement.scrollWidth <= window.innerWidth")

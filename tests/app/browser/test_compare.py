@@ -1,25 +1,30 @@
 """The compare room and what must not move, in a real browser, on the engine double."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
-from helpers.browser import SOON, unfold, visit
-from helpers.fake_engine import fake_engine
-from playwright.sync_api import expect
+from helpers.browser import LONG, SOON, unfold, visit
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-LONG = 4 * SOON
 
 
-@pytest.fixture
-def compared(browser, serve):
+@pytest.fixture(scope="module")
+def shown(browser, address) -> Iterator[Page]:
     """A page that shows a finished run."""
-    page = visit(browser, serve(fake_engine(.01)).url)
-    page.locator("#start").click()
+    page = visit(browser, address)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     expect(page.locator("#compare")).to_be_visible(timeout=LONG)
     yield page
     page.close()
+
+
+@pytest.fixture
+def compared(shown) -> Page:
+    shown.keyboard.press("Escape")
+    shown.get_by_role("tab", name="Balance").click()
+    return shown
 
 
 def test_a_correction_changes_the_table_and_can_be_undone(compared):
@@ -36,23 +41,6 @@ def test_a_correction_changes_the_table_and_can_be_undone(compared):
     compared.locator("#unfix").click()
     expect(compared.locator("#fixes")).not_to_contain_text("no face", timeout=SOON)
     expect(compared.locator("#pairs .pair").nth(3)).to_have_text(before, use_inner_text=True)
-
-
-def test_more_images_and_other_prompts_join_those_that_are_there(compared):
-    first = compared.locator("#pairs img").first.get_attribute("src")
-    unfold(compared, "Other prompts", "#other-prompts")
-    compared.locator("#other-prompts input").fill("a smiling barista")
-    compared.locator("#other-prompts input").press("Enter")
-    expect(compared.locator("#other-prompts .token")).to_have_text("a smiling barista", timeout=SOON)
-    compared.locator("#add-prompts").click()
-    expect(compared.locator("#origin")).to_contain_text("7 prompts", timeout=LONG)
-    button = compared.locator("#more-images")
-    expect(button).to_have_text(re.compile(r"Paint \d+ more images per prompt \(no. 16 to \d+\)"), timeout=LONG)
-    wanted = int(re.search(r"Paint (\d+)", button.inner_text()).group(1))
-    button.click()
-    expect(compared.locator("#origin")).to_contain_text(f"{16 + wanted} images each", timeout=LONG)
-    expect(compared.locator("#pairs .pair")).to_have_count(16 + wanted, timeout=LONG)
-    assert len(first) > 100 and compared.locator("#pairs img").first.get_attribute("alt").startswith("original no. 0")
 
 
 def test_figures_of_all_prompts(compared):
@@ -79,8 +67,25 @@ def test_what_must_not_move(compared):
     expect(compared.locator("#moved tbody tr")).to_have_count(9, timeout=LONG)
 
 
-def test_the_gradient_lab_measures_live(browser, serve):
-    page = visit(browser, serve(fake_engine(.02)).url)
+def test_more_images_and_other_prompts_join_those_that_are_there(compared):
+    first = compared.locator("#pairs img").first.get_attribute("src")
+    unfold(compared, "Other prompts", "#other-prompts")
+    compared.locator("#other-prompts input").fill("a smiling barista")
+    compared.locator("#other-prompts input").press("Enter")
+    expect(compared.locator("#other-prompts .token")).to_have_text("a smiling barista", timeout=SOON)
+    compared.locator("#add-prompts").click()
+    expect(compared.locator("#origin")).to_contain_text("7 prompts", timeout=LONG)
+    button = compared.locator("#more-images")
+    expect(button).to_have_text(re.compile(r"Paint \d+ more images per prompt \(no. 16 to \d+\)"), timeout=LONG)
+    wanted = int(re.search(r"Paint (\d+)", button.inner_text()).group(1))
+    button.click()
+    expect(compared.locator("#origin")).to_contain_text(f"{16 + wanted} images each", timeout=LONG)
+    expect(compared.locator("#pairs .pair")).to_have_count(16 + wanted, timeout=LONG)
+    assert len(first) > 100 and compared.locator("#pairs img").first.get_attribute("alt").startswith("original no. 0")
+
+
+def test_the_gradient_lab_measures_live(browser, served):
+    page = visit(browser, served.url)
     page.get_by_role("tab", name="Gradient lab").click()
     expect(page.locator("#lab-empty")).to_contain_text("Nothing measured yet", timeout=SOON)
     page.locator("#lab-steps input").fill("3")

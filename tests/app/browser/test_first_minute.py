@@ -2,31 +2,38 @@
 
 import re
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from helpers.browser import LOAD, SOON, holds, type_number, unfold, visit
+from helpers.browser import LOAD, LONG, SOON, holds, type_number, unfold, visit
 from helpers.fake_engine import Pace, fake_engine
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-LONG, PHONE = 90_000, (390, 844)
+PHONE = (390, 844)
 SCREENS = 4
 
 
-@pytest.fixture
-def recorded(serve, browser, tmp_path):
-    """A server whose recorded run was made by the double."""
-    served = serve(fake_engine(.01))
-    page = visit(browser, served.url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
-    page.close()
-    [run] = served.runs_root.glob("*/")
-    shutil.copytree(run, tmp_path / "kept" / "short", ignore=shutil.ignore_patterns("job.json", "log.txt"))
+@pytest.fixture(scope="module")
+def kept(served, address, tmp_path_factory) -> Path:
+    """A folder of recorded runs, with one that was made by the double."""
+    [run], kept = served.runs_root.glob("*/"), tmp_path_factory.mktemp("kept")
+    shutil.copytree(run, kept / "short", ignore=shutil.ignore_patterns("job.json", "log.txt"))
+    return kept
 
-    def start(pace: Pace | None = None):
-        return serve(fake_engine(.01, pace=pace), runs_root=tmp_path / "other", recorded=tmp_path / "kept")
-    return start
+
+@pytest.fixture(scope="module")
+def recorded(serve_all, kept, tmp_path_factory):
+    """A server that shows it."""
+    return serve_all(fake_engine(.01), tmp_path_factory.mktemp("runs"), kept)
+
+
+@pytest.fixture(scope="module")
+def opened(browser, recorded) -> Iterator[Page]:
+    page = visit(browser, recorded.url)
+    yield page
+    page.close()
 
 
 def in_first_screen(page: Page, selector: str, height: int) -> None:
@@ -34,40 +41,36 @@ def in_first_screen(page: Page, selector: str, height: int) -> None:
                 f"(document.querySelector('{selector}').getBoundingClientRect())")
 
 
-def test_pictures_sentence_replay_and_start_are_in_the_first_screen(browser, recorded):
-    page = visit(browser, recorded().url)
-    expect(page.locator("#first-look .pair")).to_have_count(12, timeout=SOON)
-    expect(page.locator("#first-look .headline")).to_contain_text(
+def test_pictures_sentence_replay_and_start_are_in_the_first_screen(opened):
+    expect(opened.locator("#first-look .pair")).to_have_count(12, timeout=SOON)
+    expect(opened.locator("#first-look .headline")).to_contain_text(
         re.compile(r"“.+”: \d+ % to \d+ % (women|men), target 50 %"))
-    expect(page.locator("#first-look")).to_contain_text("Recorded run, made by this code")
-    expect(page.locator("#first-look")).to_contain_text("synthetic people")
+    expect(opened.locator("#first-look")).to_contain_text("Recorded run, made by this code")
+    expect(opened.locator("#first-look")).to_contain_text("synthetic people")
     for selector in ("#first-look .headline", "#first-look .pair:last-child", "#start", "#watch", "#length"):
-        in_first_screen(page, selector, 900)
-    assert page.get_by_role("button", name="Start", exact=True).count() == 1
+        in_first_screen(opened, selector, 900)
+    assert opened.get_by_role("button", name="Start", exact=True).count() == 1
     for hidden in ("#model", "#experiment", "#save-settings", "#set-steps"):
-        expect(page.locator(hidden)).to_be_hidden()
-    page.close()
+        expect(opened.locator(hidden)).to_be_hidden()
 
 
-def test_the_recorded_run_plays(browser, recorded):
-    page = visit(browser, recorded().url)
-    page.locator("#watch").click()
-    frame = page.locator("#reel .frame:visible")
+def test_the_recorded_run_plays(opened):
+    opened.locator("#watch").click()
+    frame = opened.locator("#reel .frame:visible")
     expect(frame).to_have_count(1, timeout=SOON)
     expect(frame).to_contain_text("After 10 of 12 steps", timeout=SOON)  # it went there by itself
-    moment = page.get_by_label("Moment of the run")
+    moment = opened.get_by_label("Moment of the run")
     moment.fill("0")
     expect(frame).to_contain_text("As the model was")
-    expect(page.locator("#reel .play")).to_have_attribute("aria-pressed", "false")
-    page.locator("#reel .play").click()
+    expect(opened.locator("#reel .play")).to_have_attribute("aria-pressed", "false")
+    opened.locator("#reel .play").click()
     expect(frame).to_contain_text("After 5 of 12 steps", timeout=SOON)
-    page.close()
 
 
 def test_a_telephone_needs_four_screens(browser, recorded):
     """Before anything is opened; the pairs are a row to swipe, and enlarged is larger."""
     width, height = PHONE
-    page = visit(browser, recorded().url, *PHONE)
+    page = visit(browser, recorded.url, *PHONE)
     expect(page.locator("#pairs .pair").first).to_be_visible(timeout=SOON)
     holds(page, f"document.documentElement.scrollHeight <= {SCREENS * height}")
     holds(page, "document.documentElement.scrollWidth <= window.innerWidth")
@@ -81,9 +84,9 @@ def test_a_telephone_needs_four_screens(browser, recorded):
     page.close()
 
 
-def test_a_run_is_seen_to_learn_what_was_typed(browser, recorded):
+def test_a_run_is_seen_to_learn_what_was_typed(browser, serve, kept):
     pace = Pace(hold=1)
-    page = visit(browser, recorded(pace).url)
+    page = visit(browser, serve(fake_engine(.01, pace=pace), recorded=kept).url)
     page.locator("#free-text textarea").fill("a smiling barista")
     page.locator("#start").click()
     expect(page.locator("#live-pairs")).to_contain_text("step 5 comes here", timeout=SOON)
@@ -105,10 +108,8 @@ def test_a_run_is_seen_to_learn_what_was_typed(browser, recorded):
     page.close()
 
 
-def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, recorded):
-    page = visit(browser, recorded().url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, address):
+    page = visit(browser, address)
     unfold(page, "How the training goes", "#film-step")
     expect(page.locator("#film-step input[type=range]")).to_have_attribute("max", "12", timeout=SOON)
     expect(page.locator("#film .film-row").first).to_contain_text("step 0")
@@ -117,11 +118,8 @@ def test_the_film_strip_begins_at_step_0_and_its_slider_counts_steps(browser, re
     page.close()
 
 
-def test_curves_opened_after_the_run_are_whole(browser, recorded):
-    page = visit(browser, recorded().url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
-    page.reload()
+def test_curves_opened_after_the_run_are_whole(browser, address):
+    page = visit(browser, address)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LOAD)
     unfold(page, "How the training goes", "#film-step")
     holds(page, """(plots => plots.length === 2 && plots.every((plot) => plot.clientWidth > 200 && Math.abs(
@@ -130,16 +128,16 @@ def test_curves_opened_after_the_run_are_whole(browser, recorded):
     page.close()
 
 
-def test_a_page_that_loads_says_so(browser, serve):
+def test_a_page_that_loads_says_so(browser, recorded):
     page = browser.new_page()
     page.route("**/gradio_api/**", lambda route: route.abort() if "run/predict" in route.request.url else route.continue_())
-    page.goto(serve(fake_engine(.01)).url, timeout=LOAD)
+    page.goto(recorded.url, timeout=LOAD)
     expect(page.locator("#empty")).to_have_text("Loading…", timeout=LOAD)
     page.close()
 
 
-def test_the_estimate_follows_what_is_chosen_and_has_limits(browser, serve):
-    page = visit(browser, serve(fake_engine(.01)).url)
+def test_the_estimate_follows_what_is_chosen_and_has_limits(browser, recorded):
+    page = visit(browser, recorded.url)
     estimate = page.locator("#estimate")
     expect(estimate).to_contain_text("Perceived gender on 24 prompts")
     page.locator("#control-race").get_by_role("checkbox").check()
@@ -154,9 +152,7 @@ def test_the_estimate_follows_what_is_chosen_and_has_limits(browser, serve):
     page.close()
 
 
-def test_the_legend_stands_where_the_bars_are(browser, recorded):
-    page = visit(browser, recorded().url)
-    expect(page.locator("#pairs .legend")).to_contain_text("F Female", timeout=SOON)
-    page.locator("#bars").get_by_label("Perceived race").check()
-    expect(page.locator("#pairs .legend")).to_contain_text("White, Middle Eastern, Latino or Hispanic", timeout=SOON)
-    page.close()
+def test_the_legend_stands_where_the_bars_are(opened):
+    expect(opened.locator("#pairs .legend")).to_contain_text("F Female", timeout=SOON)
+    opened.locator("#bars").get_by_label("Perceived race").check()
+    expect(opened.locator("#pairs .legend")).to_contain_text("White, Middle Eastern, Latino or Hispanic", timeout=SOON)

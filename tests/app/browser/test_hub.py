@@ -4,6 +4,7 @@ import pytest
 from helpers.browser import SOON, unfold, visit
 from helpers.fake_engine import fake_engine
 from helpers.fake_hub import OWNER, TOKEN, serving_hub
+from helpers.jobs import request, wait
 from huggingface_hub import constants
 from playwright.sync_api import expect
 
@@ -13,9 +14,9 @@ pytestmark = pytest.mark.browser
 def test_publish_with_the_visitors_token(browser, serve, monkeypatch, tmp_path):
     with serving_hub() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-        page = visit(browser, serve(fake_engine(.01)).url)
-        page.locator("#start").click()
-        expect(page.locator("#status")).to_contain_text("Finished", timeout=3 * SOON)
+        served = serve(fake_engine(.01))
+        run = wait(served.runner, served.runner.submit(request()), "finished")
+        page = visit(browser, f"{served.url}?job={run.job_id}")
         page.get_by_role("tab", name="Runs").click()
         unfold(page, "Publish on the Hugging Face hub", "#hub-name")
         token = page.locator("#hub-token input")

@@ -3,11 +3,10 @@
 import re
 
 import pytest
-from helpers.browser import SOON, holds, settled, unfold, visit
-from helpers.fake_engine import fake_engine
+from helpers.browser import LONG, SOON, holds, settled, unfold, visit
 from playwright.sync_api import Page, expect
 
-PHONE, LONG = (390, 844), 90_000
+PHONE = (390, 844)
 TABS = ("Balance", "Must not move", "Audit pictures", "Gradient lab", "Classroom", "Runs", "About")
 READABLE = 4.5  # WCAG AA, text of ordinary size
 
@@ -34,9 +33,9 @@ CONTRASTS = """(selector) => {
 pytestmark = pytest.mark.browser
 
 
-def themed(browser, served, theme: str, size: tuple[int, int]) -> Page:
-    page = visit(browser, f"{served.url}/?__theme={theme}", *size)
-    page.locator("#start").click()
+def themed(browser, address: str, theme: str, size: tuple[int, int]) -> Page:
+    """A page of the finished run, its figures open."""
+    page = visit(browser, f"{address}&__theme={theme}", *size)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     unfold(page, "All figures", "#distribution")
     expect(page.locator("#distribution .js-plotly-plot")).to_be_visible(timeout=LONG)
@@ -46,8 +45,8 @@ def themed(browser, served, theme: str, size: tuple[int, int]) -> Page:
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 
 
-def test_every_tab_is_in_reach_and_fits_a_telephone(browser, serve):
-    page = themed(browser, serve(fake_engine(.01)), "light", PHONE)
+def test_every_tab_is_in_reach_and_fits_a_telephone(browser, address):
+    page = themed(browser, address, "light", PHONE)
     for name in TABS:
         tab = page.get_by_role("tab", name=name, exact=True)
         expect(tab).to_be_visible()
@@ -69,8 +68,14 @@ def test_every_tab_is_in_reach_and_fits_a_telephone(browser, serve):
     page.close()
 
 
-def test_a_refusal_comes_into_view_each_time(browser, serve):
-    page = visit(browser, serve(fake_engine(.01)).url, *PHONE)
+def test_nothing_is_wider_than_a_telephone_in_the_dark(browser, address):
+    page = themed(browser, address, "dark", PHONE)
+    holds(page, FITS)
+    page.close()
+
+
+def test_a_refusal_comes_into_view_each_time(browser, served):
+    page = visit(browser, served.url, *PHONE)
     page.locator("#free-text textarea").fill("word " * 500)
     for _ in range(2):
         page.locator("#start").scroll_into_view_if_needed()
@@ -86,8 +91,8 @@ def lowest(page: Page, selector: str) -> float:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_words_can_be_read_in_either_theme(browser, serve, theme):
-    page = themed(browser, serve(fake_engine(.01)), theme, (1440, 900))
+def test_words_can_be_read_in_either_theme(browser, address, theme):
+    page = themed(browser, address, theme, (1440, 900))
     for selector in (".note", "#table td", "#table small", ".mark", "h1, h2, h3", "label span", ".caption span:not(.swatch)", "button.lg, button.md, button.sm",
                      ".js-plotly-plot .xtick text, .js-plotly-plot .ytick text, .js-plotly-plot .legendtext"):
         assert settled(lambda: lowest(page, selector), page, lambda least: least >= READABLE), (
@@ -95,8 +100,8 @@ def test_words_can_be_read_in_either_theme(browser, serve, theme):
     page.close()
 
 
-def test_a_pair_is_enlarged_in_the_middle_with_its_sides_named(browser, serve):
-    page = themed(browser, serve(fake_engine(.01)), "dark", (1440, 900))
+def test_a_pair_is_enlarged_in_the_middle_with_its_sides_named(browser, address):
+    page = themed(browser, address, "dark", (1440, 900))
     page.locator("#pairs .pair").first.click()
     dialog = page.get_by_role("dialog", name="no. 0")
     expect(dialog).to_contain_text(re.compile("Original: .*Debiased: ", re.DOTALL))

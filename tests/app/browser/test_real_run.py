@@ -15,6 +15,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 LONG = 240_000
 
 
+@pytest.fixture(scope="module", autouse=True)
+def report_in_zips() -> None:
+    """The engine's own."""
+
+
 def test_a_tiny_run_of_the_built_in_model(browser, serve):
     """The recorded run first, then start, progress, compare, download; what is downloaded is an adapter."""
     page = visit(browser, serve(fairness_engine(), recorded=RECORDED).url)

@@ -3,16 +3,15 @@
 import re
 
 import pytest
-from helpers.browser import LOAD, SOON, holds, slider, unfold, visit
+from helpers.browser import LOAD, LONG, SOON, holds, slider, unfold, visit
 from helpers.fake_engine import fake_engine
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-LONG = 4 * SOON
 
 
-def run(page: Page, women: str = "60", typed: str = "") -> None:
+def run(page: Page, women: str, typed: str) -> None:
     """Finetunes toward that share of women, on the page's concepts and what is typed."""
     slider(page, "gender", "female").fill(women)
     slider(page, "gender", "female").press("Enter")
@@ -23,10 +22,25 @@ def run(page: Page, women: str = "60", typed: str = "") -> None:
     expect(page.locator("#headlines li").first).to_be_visible(timeout=LONG)
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_what_was_typed_comes_first_and_what_was_left_out_is_offered(browser, serve, size):
-    page = visit(browser, serve(fake_engine(.01)).url, *size)
-    run(page, typed="my barista")
+def test_what_was_typed_comes_first_and_what_was_left_out_is_offered(browser, served):
+    """On a wide window, and on a telephone where its address is opened."""
+    wide = visit(browser, served.url)
+    run(wide, "60", "my barista")
+    comes_first(wide)
+    wide.wait_for_url(re.compile("job="))
+    telephone = visit(browser, wide.url, 390, 844)
+    comes_first(telephone)
+    telephone.close()
+    wide.locator("#rest").click()
+    expect(wide.locator("#compared")).not_to_contain_text("finetuned on (", timeout=LONG)
+    telephone = visit(browser, wide.url, 390, 844)
+    for page in (wide, telephone):
+        expect(page.locator("#headlines li").nth(7)).to_be_hidden()
+        expect(page.locator(".more-headlines > summary")).to_be_visible()
+        page.close()
+
+
+def comes_first(page: Page) -> None:
     first = page.locator("#headlines li").first
     expect(first).to_contain_text(re.compile(r"my barista.* to .*women, target 60 %", re.DOTALL))
     expect(page.locator("#prompt input")).to_have_value("my barista")
@@ -34,11 +48,6 @@ def test_what_was_typed_comes_first_and_what_was_left_out_is_offered(browser, se
     expect(first.locator("table")).to_contain_text("men")
     expect(page.locator("#compared")).to_contain_text("Compared: 1 you typed, 1 of the concepts finetuned on")
     holds(page, "document.documentElement.scrollWidth <= window.innerWidth")
-    page.locator("#rest").click()
-    expect(page.locator("#compared")).not_to_contain_text("finetuned on (", timeout=LONG)
-    expect(page.locator("#headlines li").nth(7)).to_be_hidden()
-    expect(page.locator(".more-headlines > summary")).to_be_visible()
-    page.close()
 
 
 def test_an_opened_run_brings_its_settings_back(browser, serve):
@@ -68,10 +77,8 @@ def test_an_opened_run_brings_its_settings_back(browser, serve):
     page.close()
 
 
-def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(browser, serve):
-    served = serve(fake_engine(.01))
-    page = visit(browser, served.url)
-    run(page)
+def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(browser, address):
+    page = visit(browser, address)
     page.get_by_role("tab", name="Must not move").click()
     page.locator("#check").click()
     expect(page.locator("#check-status")).to_contain_text("9 prompts compared", timeout=LONG)
@@ -87,9 +94,8 @@ def test_what_must_not_move_and_the_lab_open_in_their_own_tabs(browser, serve):
     page.close()
 
 
-def test_a_result_is_shared_as_a_picture(browser, serve):
-    page = visit(browser, serve(fake_engine(.01)).url)
-    run(page)
+def test_a_result_is_shared_as_a_picture(browser, address):
+    page = visit(browser, address)
     expect(page.locator("#share-file")).to_be_hidden()
     page.locator("#share").click()
     expect(page.locator("#share-picture img")).to_be_visible(timeout=SOON)
@@ -103,8 +109,8 @@ def test_a_result_is_shared_as_a_picture(browser, serve):
     page.close()
 
 
-def test_bars_follow_what_is_controlled(browser, serve):
-    page = visit(browser, serve(fake_engine(.01)).url)
+def test_bars_follow_what_is_controlled(browser, served):
+    page = visit(browser, served.url)
     page.locator("#control-gender").get_by_role("checkbox").uncheck()
     page.locator("#control-age").get_by_role("checkbox").check()
     page.locator("#start").click()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.browser import LOAD, SOON, type_number, unfold, visit
 from helpers.fake_engine import Pace, fake_engine
-from helpers.jobs import lora
+from helpers.jobs import lora, request, wait
 from playwright.sync_api import expect
 from safetensors.torch import save_file
 
@@ -49,9 +49,8 @@ def test_scrubber_log_and_a_kept_checkpoint(browser, serve):
 
 def test_look_at_download_and_delete_a_run(browser, serve):
     served = serve(fake_engine(.02))
-    page = visit(browser, served.url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
+    made = wait(served.runner, served.runner.submit(request()), "finished")
+    page = visit(browser, f"{served.url}?job={made.job_id}")
     page.get_by_role("tab", name="Runs").click()
     expect(page.locator("#run-about")).to_contain_text("Perceived gender: 50 % Female", timeout=SOON)
     expect(page.locator("#run-record .js-plotly-plot")).to_have_count(2, timeout=SOON)

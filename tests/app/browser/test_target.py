@@ -4,15 +4,19 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.browser import SOON, slider, unfold, visit
+from helpers.browser import LONG, SOON, slider, unfold, visit
 from helpers.fake_engine import fake_engine
 from playwright.sync_api import Page, expect
 
-from fairness_core.settings.config import load_config
-
-LONG = 90_000
+from fairness_core.settings.config import FinetuneConfig, load_config
 
 pytestmark = pytest.mark.browser
+
+
+def config_of(page: Page, served) -> FinetuneConfig:
+    """Of the run on show."""
+    page.wait_for_url(re.compile("job="))
+    return load_config(served.runs_root / re.search(r"job=([\w-]+)", page.url).group(1) / "config.yaml")
 
 
 def switch(page: Page, elem_id: str):
@@ -30,8 +34,7 @@ def choose(page: Page, elem_id: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
-def test_combinations_of_two_attributes(browser, serve):
-    served = serve(fake_engine(.02))
+def test_combinations_of_two_attributes(browser, served):
     page = visit(browser, served.url)
     expect(page.locator("#joint")).to_be_hidden()
     switch(page, "#control-race").check()
@@ -47,13 +50,12 @@ def test_combinations_of_two_attributes(browser, serve):
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
     expect(page.locator("#origin")).to_contain_text("combinations set one by one")
-    [run] = served.runs_root.glob("*/")
-    joint = load_config(run / "config.yaml").joint
+    joint = config_of(page, served).joint
     assert joint[0][0] == pytest.approx(.186) and joint[3][1] == pytest.approx(.116, abs=.001)
     page.close()
 
 
-def test_as_the_model_is(browser, serve, tmp_path):
+def test_as_the_model_is(browser, serve):
     page = visit(browser, serve(fake_engine(.02)).url)
     choose(page, "#target-preset", "As the model is")
     expect(page.locator("#preset-note")).to_contain_text("No pictures of this model", timeout=SOON)
@@ -67,8 +69,8 @@ def test_as_the_model_is(browser, serve, tmp_path):
     page.close()
 
 
-def test_settings_as_a_file_and_as_a_link(browser, serve, tmp_path):
-    page = visit(browser, serve(fake_engine(.02)).url)
+def test_settings_as_a_file_and_as_a_link(browser, served, tmp_path):
+    page = visit(browser, served.url)
     slider(page, "gender", "female").fill("30")
     slider(page, "gender", "female").press("Enter")
     expect(slider(page, "gender", "male")).to_have_value("70")
@@ -102,14 +104,13 @@ def test_settings_as_a_file_and_as_a_link(browser, serve, tmp_path):
     page.close()
 
 
-def test_a_damaged_link_opens_the_page_and_says_so(browser, serve):
-    page = visit(browser, f"{serve().url}/?settings=zzz")
+def test_a_damaged_link_opens_the_page_and_says_so(browser, served):
+    page = visit(browser, f"{served.url}/?settings=zzz")
     expect(page.get_by_role("alert").filter(has_text="damaged")).to_be_visible()
     page.close()
 
 
-def test_a_published_experiment_fills_the_page(browser, serve):
-    served = serve(fake_engine(.02))
+def test_a_published_experiment_fills_the_page(browser, served):
     page = visit(browser, served.url)
     unfold(page, "Advanced", "#experiment")
     choose(page, "#experiment", "Race")
@@ -120,8 +121,7 @@ def test_a_published_experiment_fills_the_page(browser, serve):
     expect(page.get_by_role("radio", name="Short")).not_to_be_checked()
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished: 14 steps", timeout=LONG)
-    [run] = served.runs_root.glob("*/")
-    config = load_config(run / "config.yaml")
+    config = config_of(page, served)
     assert config.tune == "tokens" and set(config.marginals) == {"race"} and len(config.prompts) == 2
     page.get_by_role("radio", name="Medium").check()
     expect(page.locator("#estimate")).to_contain_text("Perceived race on 2 prompts, each drawn about 30 times", timeout=SOON)
@@ -129,8 +129,8 @@ def test_a_published_experiment_fills_the_page(browser, serve):
     page.close()
 
 
-def test_labour_statistics_are_told_figure_by_figure(browser, serve):
-    page = visit(browser, serve(fake_engine(.02)).url)
+def test_labour_statistics_are_told_figure_by_figure(browser, served):
+    page = visit(browser, served.url)
     choose(page, "#target-preset", "Labour statistics")
     expect(page.locator("#preset-note")).to_contain_text("Source: U.S. Bureau of Labor Statistics", timeout=SOON)
     page.locator("#preset-note summary").click()

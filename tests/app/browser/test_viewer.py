@@ -1,31 +1,42 @@
 """One viewer for pairs, by mouse and by keyboard: next, previous, the slider, a strength that repaints one pair in place."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
-from helpers.browser import SOON, holds, visit
+from helpers.browser import LONG, SOON, holds, visit
 from helpers.fake_engine import Recorder, fake_engine
 from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
-LONG = 4 * SOON
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recorder() -> Recorder:
     return Recorder()
 
 
-@pytest.fixture
-def opened(browser, serve, recorder) -> Page:
-    """The viewer on the third pair of a finished run."""
-    page = visit(browser, serve(fake_engine(.01, recorder)).url)
-    page.locator("#start").click()
+@pytest.fixture(scope="module")
+def served(serve_all, recorder):
+    return serve_all(fake_engine(.01, recorder))
+
+
+@pytest.fixture(scope="module")
+def shown(browser, address) -> Iterator[Page]:
+    page = visit(browser, address)
     expect(page.locator("#status")).to_contain_text("Finished", timeout=LONG)
-    page.locator("#pairs .pair").nth(2).press("Enter")
-    expect(page.get_by_role("dialog", name=re.compile(r"“.+”, no. 2 \(3 of 16\)"))).to_be_visible()
     yield page
     page.close()
+
+
+@pytest.fixture
+def opened(shown) -> Iterator[Page]:
+    """The viewer on the third pair of a finished run."""
+    shown.get_by_role("tab", name="Balance").click()
+    shown.locator("#pairs .pair").nth(2).press("Enter")
+    expect(shown.get_by_role("dialog", name=re.compile(r"“.+”, no. 2 \(3 of 16\)"))).to_be_visible()
+    yield shown
+    shown.keyboard.press("Escape")
 
 
 def test_it_is_walked_through_by_the_keyboard_alone(opened):
@@ -51,6 +62,16 @@ def test_it_is_walked_through_by_the_keyboard_alone(opened):
     expect(opened.locator("#pairs .pair").nth(14)).to_be_focused()
 
 
+def test_pairs_of_other_rooms_have_no_dial(opened):
+    opened.keyboard.press("Escape")
+    opened.get_by_role("tab", name="Must not move").click()
+    opened.locator("#check").click()
+    expect(opened.locator("#check-status")).to_contain_text("9 prompts compared", timeout=LONG)
+    opened.locator("#check-pairs .pair").first.click()
+    expect(opened.get_by_role("dialog")).to_contain_text("no. 0 (1 of 16)")
+    expect(opened.locator("#strength")).to_be_hidden()
+
+
 def test_the_strength_repaints_this_pair_in_place_and_all_when_asked(opened, recorder):
     under = opened.locator("#viewer .view-under")
     before, compared = under.get_attribute("alt"), len(recorder.compared)
@@ -69,13 +90,3 @@ def test_the_strength_repaints_this_pair_in_place_and_all_when_asked(opened, rec
     opened.locator("#rerender").click()
     expect(opened.locator("#origin")).to_contain_text("strength 0.9", timeout=LONG)
     expect(opened.locator("#dial-told")).to_contain_text("as measured here", timeout=LONG)
-
-
-def test_pairs_of_other_rooms_have_no_dial(opened):
-    opened.keyboard.press("Escape")
-    opened.get_by_role("tab", name="Must not move").click()
-    opened.locator("#check").click()
-    expect(opened.locator("#check-status")).to_contain_text("9 prompts compared", timeout=LONG)
-    opened.locator("#check-pairs .pair").first.click()
-    expect(opened.get_by_role("dialog")).to_contain_text("no. 0 (1 of 16)")
-    expect(opened.locator("#strength")).to_be_hidden()

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.browser import LOAD, SOON, holds, slider, type_number, unfold, visit
+from helpers.browser import LOAD, SOON, slider, type_number, unfold, visit
 from helpers.fake_engine import Pace, fake_engine
 from playwright.sync_api import Browser, Page, expect
 
@@ -52,10 +52,8 @@ def test_the_whole_way(browser, serve):
     page.close()
 
 
-def test_compare_controls(browser, serve):
-    page = visit(browser, serve(fake_engine(.02)).url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
+def test_compare_controls(browser, address):
+    page = visit(browser, address)
     image = page.locator("#pairs img").first
     narrow = int(image.get_attribute("width"))
     page.locator("#bars").get_by_label("Perceived race").check()
@@ -101,9 +99,8 @@ def test_stop_and_add_steps(browser, serve):
     page.close()
 
 
-def test_bad_input(browser, serve):
-    served = serve()
-    page = visit(browser, served.url)
+def test_bad_input(browser, served):
+    page, before = visit(browser, served.url), set(served.runs_root.iterdir())
     page.locator("#free-text textarea").fill("word " * 500)
     page.locator("#start").click()
     alert = page.get_by_role("alert").filter(has_text="425 tokens too long")
@@ -112,7 +109,7 @@ def test_bad_input(browser, serve):
     page.locator("#control-gender").get_by_role("checkbox").uncheck()
     page.locator("#start").click()
     expect(page.get_by_role("alert").filter(has_text="No attribute is controlled")).to_be_visible()
-    assert not list(served.runs_root.iterdir())
+    assert set(served.runs_root.iterdir()) == before
     page.locator("#control-gender").get_by_role("checkbox").check()
     page.locator("#start").click()
     expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
@@ -120,8 +117,8 @@ def test_bad_input(browser, serve):
     page.close()
 
 
-def test_an_error_of_the_engine_is_a_red_banner(browser, serve):
-    page = visit(browser, serve().url)
+def test_an_error_of_the_engine_is_a_red_banner(browser, served):
+    page = visit(browser, served.url)
     page.locator("#free-text textarea").fill("explode")
     page.locator("#start").click()
     alert = page.get_by_role("alert").filter(has_text="left the building")
@@ -161,15 +158,9 @@ def visit_job(browser: Browser, served, job: str) -> Page:
     return page
 
 
-def test_recorded_run_history_and_unknown_job(browser, serve, tmp_path):
-    served = serve(fake_engine(.01))
-    page = visit(browser, served.url)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
-    [run] = served.runs_root.glob("*/")
-    page.close()
+def test_recorded_run_history_and_unknown_job(browser, served, address, serve, tmp_path):
     ignored = shutil.ignore_patterns("job.json", "log.txt")
-    shutil.copytree(run, tmp_path / "kept" / "gender-parity", ignore=ignored)
+    shutil.copytree(served.runs_root / address.split("job=")[1], tmp_path / "kept" / "gender-parity", ignore=ignored)
 
     other = serve(fake_engine(.01), runs_root=tmp_path / "other", recorded=tmp_path / "kept")
     page = visit(browser, other.url)
@@ -189,16 +180,4 @@ def test_recorded_run_history_and_unknown_job(browser, serve, tmp_path):
     page.get_by_role("link", name="finished, step 12 of 12").click()
     expect(page.locator("#origin")).to_contain_text("Your run", timeout=SOON)
     page.wait_for_url(re.compile("job=2"))
-    page.close()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_narrow_and_dark(browser, serve, theme):
-    """Nothing is wider than a telephone, in either theme."""
-    page = visit(browser, f"{serve(fake_engine(.01)).url}/?__theme={theme}", 390, 844)
-    page.locator("#start").click()
-    expect(page.locator("#status")).to_contain_text("Finished", timeout=SOON)
-    unfold(page, "All figures", "#distribution")
-    expect(page.locator("#distribution .js-plotly-plot")).to_be_visible()
-    holds(page, "document.documentElement.scrollWidth <= 390")
     page.close()

@@ -18,9 +18,9 @@ CONTRACT = {
 PARITY = {"gender": {"female": 50, "male": 50}}
 
 
-@pytest.fixture
-def client(serve) -> Client:
-    return Client(serve().url, verbose=False)
+@pytest.fixture(scope="module")
+def client(serve_all) -> Client:
+    return Client(serve_all(fake_engine(.01)).url, verbose=False)
 
 
 def wait(client: Client, job_id: str, *states: str, seconds: float = 60) -> dict:
@@ -104,8 +104,8 @@ def test_stop_and_queue(serve):
     assert wait(client, first["job_id"], "stopped")["step"] < 600
 
 
-def test_every_endpoint_is_a_tool_for_assistants(serve):
-    tools = {t["name"]: t for t in httpx.get(f"{serve().url}/gradio_api/mcp/schema").json()}
+def test_every_endpoint_is_a_tool_for_assistants(client):
+    tools = {t["name"]: t for t in httpx.get(f"{client.src}gradio_api/mcp/schema").json()}
     assert set(tools) == {"models", "finetune", "status", "stop", "compare", "audit", "report"}
     assert "pass, fail or cannot tell" in tools["audit"]["description"]
     assert "share of faces" in tools["audit"]["inputSchema"]["properties"]["tolerance"]["description"]

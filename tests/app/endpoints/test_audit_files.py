@@ -11,9 +11,9 @@ from helpers.fake_pictures import BLACK, BLUE, RED, folder_of_pictures, picture,
 PARITY = {"gender": {"female": 50, "male": 50}}
 
 
-@pytest.fixture
-def client(serve) -> Client:
-    return Client(serve(fake_engine(.01)).url, verbose=False)
+@pytest.fixture(scope="module")
+def client(serve_all) -> Client:
+    return Client(serve_all(fake_engine(.01)).url, verbose=False)
 
 
 @pytest.fixture

@@ -32,6 +32,11 @@ KINDS = {"mini": "sd15", "sd14": "sd15", "sd15": "sd15", "sd21": "sd21", "sdxl":
          "flux-schnell": "flux-schnell"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def report_in_zips() -> None:
+    """The engine's own."""
+
+
 @pytest.fixture
 def finished(tmp_path):
     """Runs a whole job with the small pipeline of one kind under the entry's name; returns the run's folder."""

@@ -64,7 +64,8 @@ def test_check_tells_what_moved_in_the_panel(trained, tmp_path, capsys, monkeypa
     told = json.loads(out.read_text(encoding="utf-8"))
     assert [line["prompt"] for line in told] == [entry.prompt for entry in panel]
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("| a female", "| a room"))]
-    assert len(lines) == len(panel) and all(line.endswith(f"{result['status']} |") for line, result in zip(lines, told))
+    words = [{"absent": "not painted before either"}.get(result["status"], result["status"]) for result in told]
+    assert len(lines) == len(panel) and all(line.endswith(f"| {word} |") for line, word in zip(lines, words))
     assert told[0]["named"] == {"gender": "female"} and told[1]["agreement_before"]["n"] == 2
 
 

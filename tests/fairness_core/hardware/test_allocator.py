@@ -82,12 +82,12 @@ def test_another_c_library_is_left_alone(monkeypatch, missing):
 
 @pytest.mark.parametrize("way", ["app.py", "fairness_core/__main__.py", "mini_world/__init__.py", "benchmarks/__init__.py"])
 def test_every_way_in_tells_the_process_before_torch_is_loaded(way):
-    """app.py is run without being the program: nothing is served."""
+    """app.py is run without being the program: nothing is served. Once the process is told, there is no more to see."""
     run = f"import runpy; runpy.run_path({way!r}, run_name='looked_at')"
     if "__main__" in way:
         run = "from fairness_core import __main__ as command\ntry: command.main(['models', '--help'])\nexcept SystemExit: pass"
     script = ("import sys\nfrom fairness_core.hardware import allocator\n"
-              "allocator.tune_process = lambda: print('told', 'torch' in sys.modules)\n" + run)
+              "allocator.tune_process = lambda: sys.exit(print('told', 'torch' in sys.modules))\n" + run)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert "told False" in done.stdout, done.stdout + done.stderr
 

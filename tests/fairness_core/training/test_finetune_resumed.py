@@ -86,16 +86,21 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         next(finetune(tiny_model(), CONFIG, tmp_path, resume=True))
 
 
+# Each line it reads has it go on with the run in a child, which tells its events and is killed by whoever reads them.
 KILLED = """
-import sys
+import os, sys
 from pathlib import Path
 from helpers.fakes import tiny_model
 from fairness_core.settings.config import load_config
 from fairness_core.training.finetune import finetune
-config = load_config(Path(sys.argv[1]))
-folder = Path(sys.argv[2])
-for event in finetune(tiny_model(), config, folder, resume=(folder / "checkpoint.safetensors").exists()):
-    print(type(event).__name__, flush=True)
+config, folder = load_config(Path(sys.argv[1])), Path(sys.argv[2])
+for _ in sys.stdin:
+    child = os.fork()
+    if not child:
+        for event in finetune(tiny_model(), config, folder, resume=(folder / "checkpoint.safetensors").exists()):
+            print(os.getpid(), type(event).__name__, flush=True)
+        os._exit(0)
+    print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -105,22 +110,27 @@ def test_a_process_killed_five_times_ends_as_if_it_had_not_been(tmp_path):
     config = replace(CONFIG, steps=40, checkpoint_every=1, film_strip_every=100)
     config.save(tmp_path / "settings.yaml")
     whole, waits = run(tmp_path / "whole", config), [random.uniform(0.0, 0.3) for _ in range(5)]
-    for wait in waits:
-        kill_after_a_save(tmp_path, wait)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "settings.yaml"), str(tmp_path / "killed")]
+    with subprocess.Popen(command, cwd=ROOT / "tests", env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True, bufsize=1) as process:
+        for wait in waits:
+            kill_after_a_save(process, wait)
+        process.stdin.close()
     rest = run(tmp_path / "killed", config, resume=True)
     assert 5 <= rest[0].first_step < 40, f"waited {waits}"
     assert rest[-1].adapter.read_bytes() == whole[-1].adapter.read_bytes(), f"killed after {waits}"
 
 
-def kill_after_a_save(folder: Path, wait: float) -> None:
-    """Goes on with the run in a process of its own, which is killed `wait` seconds after its first checkpoint."""
-    command = [sys.executable, "-c", KILLED, str(folder / "settings.yaml"), str(folder / "killed")]
-    with subprocess.Popen(command, cwd=ROOT / "tests", env=environment(), stdout=subprocess.PIPE, text=True) as process:
-        while "Saved" not in (line := process.stdout.readline()):
-            assert line, "the run ended before its first checkpoint"
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL, "it was over before it could be killed"
+def kill_after_a_save(process: subprocess.Popen, wait: float) -> None:
+    """Has it go on with the run in a child of its own, which is killed `wait` seconds after its first checkpoint."""
+    process.stdin.write("go on\n")
+    while not (told := process.stdout.readline().split())[1:] == ["Saved"]:
+        assert told and told[0] != "ended", "the run ended before its first checkpoint"
+    time.sleep(wait)
+    os.kill(int(told[0]), signal.SIGKILL)
+    while told[0] != "ended":
+        told = process.stdout.readline().split()
+    assert told[1] == str(-signal.SIGKILL), "it was over before it could be killed"
 
 
 def environment() -> dict[str, str]:
