@@ -19,7 +19,7 @@ from fairness_core.denoisers.t5 import T5
 from fairness_core.hardware.group_norm import quicken_group_norms
 from fairness_core.hardware.memory import (Memory, changed_memory, choose_memory, free_gigabytes, keep_on_cpu,
                                            memory_words, save_memory)
-from fairness_core.hardware.needs import needs_of
+from fairness_core.hardware.needs import kept_here, needs_of
 from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.files import ModelError, checked_folder, left_out, variant_of
 from fairness_core.models.registry import ModelEntry, available_models, entry_for
@@ -74,6 +74,14 @@ class Model:
     @cached_property
     def denoiser(self) -> Denoiser:
         return denoiser_of(self.network)
+
+    @cached_property
+    def graph_gb(self) -> float:
+        """What one image's guided prediction keeps for its backward pass here, GB."""
+        rows, on = self.denoiser.passes, {"device": self.device}
+        with self.autocast():
+            return kept_here(lambda: self.denoiser.predict(torch.zeros(rows, *self.latent_shape, **on), torch.zeros((), **on),
+                                                           self.denoiser.blank(rows, **on)), self.network)
 
     @property
     def unet(self) -> nn.Module | None:
