@@ -28,9 +28,11 @@ def published_passes(steps: int) -> Passes:
     return Passes(4 * steps, steps)
 
 
-def engine_passes(steps: int, kept: int) -> Passes:
-    """Samples the tuned model, and again `kept` of the denoising steps, with gradient. The originals were painted."""
-    return Passes(steps + kept, kept)
+def engine_passes(steps: int, kept: int, again: bool) -> Passes:
+    """Samples the tuned model; `kept` of the denoising steps carry gradient, and are computed again for it unless their
+    graphs stayed. The originals were painted.
+    """
+    return Passes(steps + again * kept, kept)
 
 
 def unet_operations(model: Model, guidance_scale: float) -> Passes:

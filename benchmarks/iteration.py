@@ -29,6 +29,8 @@ from benchmarks.memory import peak_megabytes
 from fairness_core.models.loading import Model, load_model
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.prompts import prompt_for
+from fairness_core.training.start import Run
+from fairness_core.training.step import keeps_graphs
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -106,7 +108,7 @@ def measure(model: Model, settings: Settings, repeats: int, keep: Callable[[dict
             result = common | {
                 "told": f"{way}: {turns[way][-1].seconds:.2f} s",
                 "load": {"before": load_before, "after": os.getloadavg()[0]},
-                "ways": {w: summary(turns[w]) | floor(w, settings, each, rate) for w in settings.ways if turns[w]}}
+                "ways": {w: summary(turns[w]) | floor(w, runs[w], settings, each, rate) for w in settings.ways if turns[w]}}
             keep(result)
     return result
 
@@ -116,10 +118,12 @@ def sampling_limit(each: Passes) -> float:
     return operations(published_passes(1), each, 1) / each.forward
 
 
-def floor(way: str, settings: Settings, each: Passes, rate: float) -> dict:
+def floor(way: str, run: Run, settings: Settings, each: Passes, rate: float) -> dict:
     """The U-Net's passes, their operations, and the seconds that a matrix product of as many takes."""
     steps = settings.steps_of(way)
-    passes = published_passes(steps) if way == PUBLISHED else engine_passes(steps, settings.timesteps_of(way) or steps)
+    chosen = settings.timesteps_of(way) or steps
+    again = not keeps_graphs(run, settings.images * chosen)
+    passes = published_passes(steps) if way == PUBLISHED else engine_passes(steps, chosen, again)
     count = operations(passes, each, settings.images)
     return {"passes": [passes.forward, passes.backward], "operations": count, "floor": count / rate}
 

@@ -10,6 +10,7 @@ from benchmarks import published
 from benchmarks.stages import Place, StageClock
 from fairness_core.models.loading import Model
 from fairness_core.sampling.gradients import ConditioningGradient, scheduler_coefficients, step_weights
+from fairness_core.sampling.kept_graphs import KeptGraphs
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.training import objective
@@ -116,6 +117,7 @@ def places(way: str, model: Model) -> list[Place]:
     return [detector, (training, "denoise_in_parts", "sampling"), (training, "paint_originals", ORIGINALS),
             (training, "judge", "critics"), (objective, "crop_for", "faces"),
             (objective, "ask", "transport"), (training, "accumulate_gradients", "backward"),
+            (KeptGraphs, "backward", "backward"),
             (training, "condition_all", "text encoder"), (ConditioningGradient, "backward", "text encoder")]
 
 

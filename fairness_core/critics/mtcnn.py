@@ -4,12 +4,12 @@ facenet-pytorch's own pass goes through the candidates one by one in Python. Her
 candidates an image, the best first; scores of -1 stand in the places that no candidate takes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
 from facenet_pytorch import MTCNN
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fairness_core.hardware.waiting import may_wait, to_device
@@ -24,12 +24,13 @@ NONE = -1.0
 @dataclass(frozen=True)
 class Candidates:
     """boxes: [n, k, 4] left top right bottom in pixels; scores: [n, k], the best first, -1 for none; extra: [n, k, d],
-    what a network says of each.
+    what a network says of each. count: how many there are in all images together, at least 1, where that is known.
     """
 
     boxes: Tensor
     scores: Tensor
     extra: Tensor
+    count: int | None = None
 
     def best(self, most: int) -> "Candidates":
         """At most so many an image."""
@@ -40,10 +41,12 @@ class Candidates:
 
     def for_a_network(self, most: int) -> "Candidates":
         """The same, for a network to look at: on a CPU, where asking makes nobody wait, no more than there are."""
-        if self.scores.device.type == "cpu":
-            with may_wait():
-                most = min(most, max(1, int((self.scores > NONE).sum(1).max())))
-        return self.best(most)
+        best = self.best(most)
+        if self.scores.device.type != "cpu":
+            return best
+        with may_wait():
+            counts = (best.scores > NONE).sum(1).tolist()
+        return replace(best.best(max(1, *counts)), count=max(1, sum(counts)))
 
     def apart(self, limit: float, of_smaller: bool = False) -> "Candidates":
         """Without those that a better one overlaps: greedy non-maximum suppression, for all images at once.
@@ -107,12 +110,12 @@ class BatchedMtcnn:
         together = Candidates(*(torch.cat([getattr(c, name) for c in each], 1) for name in ("boxes", "scores", "extra")))
         kept = together.best(MOST[1]).apart(OVERLAP).for_a_network(MOST[2])
         sides = (kept.boxes[..., 2:] - kept.boxes[..., :2]).repeat(1, 1, 2)
-        return Candidates(squared(kept.boxes + kept.extra * sides), kept.scores, kept.extra)
+        return replace(kept, boxes=squared(kept.boxes + kept.extra * sides))
 
     def refine(self, stage: int, side: int, pixels: Tensor, found: Candidates) -> Candidates:
         """The second (stage 1) or the third network (2), which also tells landmarks, x before y."""
         crops, is_inside = crop(pixels, found.boxes, side)
-        shifts, *points, probabilities = (self.networks.rnet, self.networks.onet)[stage - 1](crops)
+        shifts, *points, probabilities = answers((self.networks.rnet, self.networks.onet)[stage - 1], crops, found)
         shape = found.scores.shape
         scores = probabilities[:, 1].view(shape)
         passes = (found.scores > NONE) & is_inside & (scores > self.networks.thresholds[stage])
@@ -121,9 +124,20 @@ class BatchedMtcnn:
         moved = boxes + shifts.view(*shape, 4) * sides.repeat(1, 1, 2)
         if stage == 1:
             kept = Candidates(boxes, scores, moved).best(shape[1]).apart(OVERLAP).for_a_network(MOST[3])
-            return Candidates(squared(kept.extra), kept.scores, kept.extra)
+            return replace(kept, boxes=squared(kept.extra))
         places = points[0].view(*shape, 2, 5) * sides[..., None] + corner[..., None] - 1
         return Candidates(moved, scores, places.flatten(2)).best(shape[1]).apart(OVERLAP, of_smaller=True)
+
+
+def answers(network: nn.Module, crops: Tensor, found: Candidates) -> list[Tensor]:
+    """What a network says of crops [n * k, 3, side, side]: [n * k, d] each, zeros in places that no candidate takes where
+    it is known how many do, for looking there costs time.
+    """
+    if found.count is None:
+        return network(crops)
+    places = found.scores.flatten().topk(found.count).indices
+    taken = crops[places].contiguous(memory_format=torch.channels_last)
+    return [answer.new_zeros(len(crops), answer.shape[1]).index_copy(0, places, answer) for answer in network(taken)]
 
 
 def scales_of(height: int, width: int, smallest_face: int, factor: float) -> list[float]:

@@ -66,6 +66,16 @@ class Attention(torch.autograd.Function):
 
 def kept(forward: Callable[[], Tensor], network: nn.Module) -> float:
     """GB that autograd keeps for the backward pass, the network's weights left out; every storage once."""
+    own = F.scaled_dot_product_attention
+    F.scaled_dot_product_attention = lambda query, key, value, **options: Attention.apply(query, key, value)
+    try:
+        return kept_here(forward, network)
+    finally:
+        F.scaled_dot_product_attention = own
+
+
+def kept_here(forward: Callable[[], Tensor], network: nn.Module) -> float:
+    """The same by the attention of this machine, for networks with numbers."""
     weights = {place(p) for p in network.parameters()}
     storages: dict[int, Tensor] = {}
 
@@ -74,11 +84,6 @@ def kept(forward: Callable[[], Tensor], network: nn.Module) -> float:
             storages[place(tensor)] = tensor
         return tensor
 
-    own = F.scaled_dot_product_attention
-    F.scaled_dot_product_attention = lambda query, key, value, **options: Attention.apply(query, key, value)
-    try:
-        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            forward()
-    finally:
-        F.scaled_dot_product_attention = own
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        forward()
     return sum(tensor.untyped_storage().nbytes() for tensor in storages.values()) / GIGABYTE

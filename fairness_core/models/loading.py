@@ -16,9 +16,10 @@ from fairness_core.critics import Critics, load_critics
 from fairness_core.denoisers.kinds import denoiser_in, denoiser_of
 from fairness_core.denoisers.protocol import Denoiser
 from fairness_core.denoisers.t5 import T5
+from fairness_core.hardware.group_norm import quicken_group_norms
 from fairness_core.hardware.memory import (Memory, changed_memory, choose_memory, free_gigabytes, keep_on_cpu,
                                            memory_words, save_memory)
-from fairness_core.hardware.needs import needs_of
+from fairness_core.hardware.needs import kept_here, needs_of
 from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.files import ModelError, checked_folder, left_out, variant_of
 from fairness_core.models.registry import ModelEntry, available_models, entry_for
@@ -73,6 +74,14 @@ class Model:
     @cached_property
     def denoiser(self) -> Denoiser:
         return denoiser_of(self.network)
+
+    @cached_property
+    def graph_gb(self) -> float:
+        """What one image's guided prediction keeps for its backward pass here, GB."""
+        rows, on = self.denoiser.passes, {"device": self.device}
+        with self.autocast():
+            return kept_here(lambda: self.denoiser.predict(torch.zeros(rows, *self.latent_shape, **on), torch.zeros((), **on),
+                                                           self.denoiser.blank(rows, **on)), self.network)
 
     @property
     def unet(self) -> nn.Module | None:
@@ -232,6 +241,9 @@ def limit_prompts(tokenizer: Any, text_encoder: nn.Module) -> None:
 
 
 def prepare_for_speed(network: nn.Module, vae: nn.Module, device: torch.device) -> None:
-    """On a CPU, channels-last is the fast way for convolutions (measured)."""
+    """On a CPU, channels-last is the fast way for convolutions, and torch's group normalisation a slow one (measured)."""
     vae.to(memory_format=torch.channels_last)
     denoiser_of(network).prepare(device)
+    if device.type == "cpu":
+        quicken_group_norms(network)
+        quicken_group_norms(vae)

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +106,7 @@ def scheduler_step(scheduler, output: Tensor, timestep: Tensor, sample: Tensor,
 
 def denoise(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int, *,
             detach_inputs: bool = False, generator: torch.Generator | None = None, at_once: int = 0,
-            is_recorded: bool = False) -> Trajectory:
+            is_recorded: bool = False, predict: Callable[[int, Tensor, Tensor], Tensor] | None = None) -> Trajectory:
     """Samples latents from noise [n, c, h, w] (standard normal) in `steps` steps.
 
     denoiser: or the network of one, whose kind is told by its class.
@@ -114,31 +114,41 @@ def denoise(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioni
     any step (B_t = I in the paper's section 4), while the scheduler's linear path does: the "unscaled"
     gradient; without it, the "naive" one. generator: for schedulers that add noise, only.
     at_once: how many images go through the denoiser together (0: all of them). is_recorded: on a GPU, without gradient,
-    as sampling/recorded.py tells.
+    as sampling/recorded.py tells. predict: asked instead, (number of the step, its inputs, its timestep) -> all outputs.
     """
     denoiser = denoiser_of(denoiser)
-    predict_part = recorded(guided_prediction, denoiser.network, noise.device) if is_recorded else guided_prediction
     scheduler = fresh_scheduler(scheduler, steps)
     timesteps = to_device(scheduler.timesteps, noise.device)
     latents = noise.float() * scheduler.init_noise_sigma
-    parts = even_parts(len(noise), at_once or len(noise))
-    steering = [conditioning.of(rows) for rows in parts]
+    predict = predict or predict_in_parts(denoiser, noise, conditioning, at_once, is_recorded)
     inputs = []
-    for timestep, on_device in zip(scheduler.timesteps, timesteps):
+    for step, (timestep, on_device) in enumerate(zip(scheduler.timesteps, timesteps)):
         model_input = scheduler.scale_model_input(latents.detach() if detach_inputs else latents, timestep)
         inputs.append(model_input.detach())
-        outputs = [predict_part(denoiser, model_input[rows], on_device, part) for rows, part in zip(parts, steering)]
-        latents = scheduler_step(scheduler, torch.cat(outputs), timestep, latents, generator)
+        latents = scheduler_step(scheduler, predict(step, model_input, on_device), timestep, latents, generator)
     return Trajectory(torch.stack(inputs), timesteps, latents)
 
 
+def predict_in_parts(denoiser: Denoiser, noise: Tensor, conditioning: Conditioning, at_once: int,
+                     is_recorded: bool) -> Callable[[int, Tensor, Tensor], Tensor]:
+    """What denoise() asks at every step: guided_prediction() of some images, then of the next ones."""
+    predict_part = recorded(guided_prediction, denoiser.network, noise.device) if is_recorded else guided_prediction
+    parts = even_parts(len(noise), at_once or len(noise))
+    steering = [conditioning.of(rows) for rows in parts]
+
+    def predict(_step: int, model_input: Tensor, timestep: Tensor) -> Tensor:
+        return torch.cat([predict_part(denoiser, model_input[rows], timestep, part) for rows, part in zip(parts, steering)])
+
+    return predict
+
+
 def denoise_in_parts(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioning: Conditioning, steps: int,
-                     images_at_once: int = 0) -> Trajectory:
+                     images_at_once: int = 0, predict: Callable[[int, Tensor, Tensor], Tensor] | None = None) -> Trajectory:
     """The same as denoise(), by at most images_at_once images together (0: as many as is fastest; a GPU's memory is
     ample then, and recordings keep some of it).
     """
     return denoise(denoiser, scheduler, noise, conditioning, steps, at_once=images_at_once or DENOISED_AT_ONCE,
-                   is_recorded=not images_at_once)
+                   is_recorded=not images_at_once, predict=predict)
 
 
 def even_parts(n: int, most: int) -> list[slice]:

@@ -15,6 +15,7 @@ from fairness_core.sampling.conditioning import condition_all
 from fairness_core.sampling.denoise import DENOISED_AT_ONCE, Trajectory, decode_in_parts, denoise_in_parts, draw_noise
 from fairness_core.sampling.gradients import (ConditioningGradient, accumulate_gradients, choose_timesteps, every_pair,
                                               naive_gradients)
+from fairness_core.sampling.kept_graphs import KeptGraphs
 from fairness_core.sampling.steering import Conditioning
 from fairness_core.training.asking import Group
 from fairness_core.training.objective import Judgement, Reference, judge, look_at_originals, tell
@@ -23,6 +24,7 @@ from fairness_core.training.step_plan import kept_prompts_of_step, prompts_of_st
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
 IMAGES_PER_BATCH = 28  # (step, image) pairs of the backward pass: fewer take less memory and more time
+GRAPHS_GB = 1.0  # of the computer's memory, that graphs may take from sampling until the gradient is known
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,15 @@ class Batch:
         """Each prompt's images in the batch."""
         ends = np.cumsum([0, *map(len, self.numbers)]).tolist()
         return [slice(first, last) for first, last in zip(ends, ends[1:])]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The (step, image) pairs that carry the gradient, how much each counts, and their graphs where those are kept."""
+
+    pairs: list[tuple[int, int]]
+    scale: float
+    graphs: KeptGraphs | None
 
 
 def take_step(run: Run) -> StepDone:
@@ -91,13 +102,14 @@ def add_gradients(run: Run, batch: Batch) -> Judgement:
     with model.autocast():
         reference = originals_of(run, batch)
         conditioning = condition_batch(run, batch)
+        chosen = choose_pairs(run, batch, conditioning)
         with torch.no_grad():
             trajectory = denoise_in_parts(model.denoiser, model.scheduler, batch.noise, conditioning, config.sampling_steps,
-                                          model.memory.images_at_once)
+                                          model.memory.images_at_once, chosen.graphs and chosen.graphs.predict)
         judgement = judge(model.critics, model.vae, trajectory.latents, reference, batch.groups, config.losses,
                           run.share, run.scaler.scale)
         if is_useful(judgement, batch):
-            gradient_at_prompts(run, batch, conditioning, trajectory, judgement).backward(conditioning)
+            gradient_at_prompts(run, batch, conditioning, trajectory, judgement, chosen).backward(conditioning)
     return judgement
 
 
@@ -108,21 +120,41 @@ def condition_batch(run: Run, batch: Batch) -> Conditioning:
     return replace(condition_all(run.model, batch.prompts, run.config.guidance_scale), prompt_of=prompt_of)
 
 
+def choose_pairs(run: Run, batch: Batch, conditioning: Conditioning) -> Chosen:
+    """Each prompt's own timesteps, before the sampling, which keeps the graphs of their predictions where they are small."""
+    model, config = run.model, run.config
+    pairs, scale = [], 1.0
+    if config.gradient == "naive":
+        return Chosen(pairs, scale, None)
+    reaching = run.step_weights.numpy()
+    for group, rows in zip(batch.groups, batch.rows):
+        generator = torch.Generator().manual_seed(int(group.rng.integers(2**31)))
+        chosen, scale = choose_timesteps(config.sampling_steps, config.timesteps_per_update, generator)
+        pairs += every_pair([step for step in chosen if reaching[step]], range(rows.start, rows.stop))
+    return Chosen(pairs, scale, KeptGraphs(model.denoiser, conditioning, pairs) if keeps_graphs(run, len(pairs)) else None)
+
+
+def keeps_graphs(run: Run, pairs: int) -> bool:
+    """Whether so many (step, image) pairs keep their graphs. Not on a GPU, where the sampler's steps are recorded."""
+    model = run.model
+    return (model.device.type == "cpu" and not model.memory.images_at_once and run.config.unconditional_gradient
+            and pairs * model.graph_gb <= GRAPHS_GB)
+
+
 def gradient_at_prompts(run: Run, batch: Batch, conditioning: Conditioning, trajectory: Trajectory,
-                        judgement: Judgement) -> ConditioningGradient:
+                        judgement: Judgement, chosen: Chosen) -> ConditioningGradient:
     """Through the denoiser, whose own adapter collects its part; (step, image) pairs of all prompts share the batches."""
     model, config = run.model, run.config
     if config.gradient == "naive":
         return naive_gradients(model.denoiser, model.scheduler, batch.noise, conditioning, judgement.latents_gradient,
                                config.sampling_steps, model.memory.images_at_once or DENOISED_AT_ONCE)
-    pairs, scale = [], 1.0
-    for group, rows, asked in zip(batch.groups, batch.rows, judgement.asked):
-        if asked is not None:
-            generator = torch.Generator().manual_seed(int(group.rng.integers(2**31)))
-            chosen, scale = choose_timesteps(config.sampling_steps, config.timesteps_per_update, generator)
-            pairs += every_pair(chosen, range(rows.start, rows.stop))
+    if chosen.graphs:
+        return chosen.graphs.backward(judgement.latents_gradient, run.step_weights, chosen.scale)
+    asked = {image for rows, asked in zip(batch.rows, judgement.asked) if asked is not None
+             for image in range(rows.start, rows.stop)}
+    pairs = [(step, image) for step, image in chosen.pairs if image in asked]
     return accumulate_gradients(model.denoiser, trajectory, conditioning, judgement.latents_gradient, run.step_weights, pairs,
-                                scale, model.memory.images_at_once or IMAGES_PER_BATCH, config.unconditional_gradient)
+                                chosen.scale, model.memory.images_at_once or IMAGES_PER_BATCH, config.unconditional_gradient)
 
 
 def is_useful(judgement: Judgement, batch: Batch) -> bool:

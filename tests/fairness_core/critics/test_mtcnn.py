@@ -11,6 +11,7 @@ from PIL import Image
 from torch.nn import functional as F
 from torchvision.ops import box_iou, nms
 
+from fairness_core.critics import mtcnn
 from fairness_core.critics.mtcnn import NONE, BatchedMtcnn, Candidates, crop, overlaps
 
 PORTRAITS = Path(__file__).resolve().parents[2] / "portraits"
@@ -66,3 +67,23 @@ def test_a_crop_is_an_area_resampling_of_whole_pixels(portraits):
     first = F.interpolate(portraits[:1, :, 19:71, 9:60], (24, 24), mode="area")[0]
     second = F.interpolate(portraits[:1, :, 99:128, 0:40], (24, 24), mode="area")[0]  # cut at the border, as theirs
     torch.testing.assert_close(crops[:2], torch.stack([first, second]), rtol=0, atol=1e-5)
+
+
+def test_the_networks_look_where_there_are_candidates_and_find_what_they_find_everywhere(portraits, monkeypatch):
+    images, looked_at = torch.cat([portraits[:8], torch.zeros(8, *portraits.shape[1:])]), []
+    networks = MTCNN(min_face_size=40, device="cpu").eval()
+    for network in (networks.rnet, networks.onet):
+        network.register_forward_pre_hook(lambda _, given: looked_at.append(len(given[0])))
+    of_those_there = BatchedMtcnn(networks).candidates(images)
+    monkeypatch.setattr(mtcnn, "answers", lambda network, crops, found: network(crops))
+    everywhere = BatchedMtcnn(networks).candidates(images)
+    there = everywhere.scores > NONE
+    assert torch.equal(of_those_there.scores > NONE, there) and there.any()
+    for name in ("boxes", "scores", "extra"):
+        ours, theirs = (getattr(found, name)[there] for found in (of_those_there, everywhere))
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-2)
+    assert looked_at[0] <= looked_at[2] / 2 and looked_at[1] <= looked_at[3] / 2, "half of the images are grey"
+
+
+def test_no_candidate_at_all_is_no_face():
+    assert not BatchedMtcnn(MTCNN(min_face_size=40, device="cpu").eval())(torch.zeros(2, 3, 128, 128))[0].any()

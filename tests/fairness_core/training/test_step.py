@@ -20,7 +20,7 @@ from fairness_core.settings.config import FinetuneConfig, LossWeights
 from fairness_core.training.asking import Group
 from fairness_core.training.objective import judge, look_at_originals, tell
 from fairness_core.training.start import Run, start
-from fairness_core.training.step import FIRST_TRAINING_NUMBER, add_gradients, batch_of_step, take_step
+from fairness_core.training.step import FIRST_TRAINING_NUMBER, add_gradients, batch_of_step, keeps_graphs, take_step
 
 CONFIG = FinetuneConfig(
     model="tiny", prompts=("a nurse", "a chef", "a judge"), kept_prompts=("a man",), lora_rank=2, learning_rate=0.01,
@@ -77,6 +77,9 @@ def add_alone(run: Run, prompt: str, index: int) -> None:
     rng = np.random.default_rng([config.seed, run.step, index])
     first = FIRST_TRAINING_NUMBER + int(rng.integers(config.noise_batches)) * n * config.prompts_per_step
     noise = draw_noise(prompt, range(first, first + n), config.seed, model.latent_shape)
+    if config.gradient != "naive":
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        chosen, scale = choose_timesteps(config.sampling_steps, config.timesteps_per_update, generator)
     model.critics.detector.shown = [prompt != HIDDEN] * n
     with torch.no_grad(), adapter_strength(model, 0.0):
         original = denoise(model.unet, model.scheduler, noise, condition(model, prompt, 3.0), config.sampling_steps)
@@ -91,8 +94,6 @@ def add_alone(run: Run, prompt: str, index: int) -> None:
     if config.gradient == "naive":
         trajectory.latents.backward(judged.latents_gradient)
         return
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    chosen, scale = choose_timesteps(config.sampling_steps, config.timesteps_per_update, generator)
     accumulate_gradients(model.unet, trajectory, conditioning, judged.latents_gradient, run.step_weights,
                          every_pair(chosen, range(n)), scale, 16, config.unconditional_gradient).backward(conditioning)
 
@@ -125,6 +126,30 @@ def test_few_images_at_once_change_nothing(monkeypatch):
     monkeypatch.setattr("fairness_core.training.objective.LOOKED_AT_ONCE", 5)
     run.model = replace(run.model, memory=replace(run.model.memory, images_at_once=3))
     assert_same(together(run), expected)
+
+
+@pytest.mark.parametrize("tune", ["text_encoder", "unet", "both", "tokens"])
+@pytest.mark.parametrize("timesteps", [0, 2])
+def test_graphs_that_stay_give_the_gradient_of_a_second_pass(monkeypatch, tune, timesteps):
+    run = started(replace(CONFIG, tune=tune, timesteps_per_update=timesteps))
+    gradients, passes = [], []
+    run.model.network.register_forward_hook(lambda *_: passes.append(torch.is_grad_enabled()))
+    together(run)  # paints the originals
+    for limit in (100.0, 0.0):
+        passes.clear()
+        monkeypatch.setattr("fairness_core.training.step.GRAPHS_GB", limit)
+        gradients.append((together(run), len(passes), sum(passes)))
+    (kept, passes_of_kept, with_graph), (anew, passes_of_anew, _) = gradients
+    assert_same(kept, anew)
+    assert 0 < with_graph <= 3 and (timesteps or passes_of_kept == with_graph == 3 < passes_of_anew)
+
+
+def test_graphs_stay_where_they_are_few_and_nothing_else_forbids(monkeypatch):
+    run = started(CONFIG)
+    assert keeps_graphs(run, 8) and not keeps_graphs(run, 10**9)
+    few = replace(run.model, memory=replace(run.model.memory, images_at_once=1))
+    assert not keeps_graphs(replace(run, model=few), 8)
+    assert not keeps_graphs(replace(run, config=replace(CONFIG, unconditional_gradient=False)), 8)
 
 
 def test_the_text_encoder_reads_once_a_step_and_goes_back_once():
