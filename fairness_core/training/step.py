@@ -24,7 +24,7 @@ from fairness_core.training.step_plan import kept_prompts_of_step, prompts_of_st
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
 IMAGES_PER_BATCH = 28  # (step, image) pairs of the backward pass: fewer take less memory and more time
-GRAPHS_GB = 1.0  # of the computer's memory, that graphs may take from sampling until the gradient is known
+GRAPHS_GB = 1.5  # of the computer's memory, that graphs may take from sampling until the gradient is known
 
 
 @dataclass(frozen=True)
