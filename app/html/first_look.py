@@ -1,4 +1,4 @@
-"""What is seen first: twelve pairs of the prompt that changed most, and its figure in a sentence. Pure functions."""
+"""What is seen first: twelve pairs of the prompt that gained most and lacks least, and its figure in a sentence. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +41,7 @@ class Change:
     """The class of a prompt's pictures that grew most towards the target. target: its share in [0, 1], if there is one.
 
     moved: by how much the distance to the target shrank; without a target, the share of faces that changed class.
+    missing: the distance that is left; 0 without a target.
     """
 
     comparison: PromptComparison
@@ -48,6 +49,7 @@ class Change:
     index: int
     target: float | None
     moved: float
+    missing: float
 
     @property
     def kind(self) -> AttributeClass:
@@ -59,12 +61,12 @@ class Change:
 
 
 def greatest_change(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> Change | None:
-    """Of the prompts whose first pictures show faces, the one that came furthest towards the target; None without any.
+    """Of the prompts whose first pictures show faces, the one that gained most and lacks least; None without any.
 
-    What counts is what both all pictures and those shown first say: the lesser of the two.
+    What is gained is what both all pictures and those shown first say: the lesser of the two.
     """
     changes = [change for c in comparisons if shows_faces(c) for change in changes_of(c, config)]
-    return max(changes, key=lambda change: change.moved, default=None)
+    return max(changes, key=lambda change: change.moved - change.missing, default=None)
 
 
 def shows_faces(comparison: PromptComparison) -> bool:
@@ -74,10 +76,10 @@ def shows_faces(comparison: PromptComparison) -> bool:
 
 
 def changes_of(comparison: PromptComparison, config: FinetuneConfig) -> list[Change]:
-    """A change for each attribute that is controlled; for each there is, where none is."""
+    """That of the target's first attribute, which people choose first; of each there is, where none is controlled."""
     target = target_if_any(config) and config.target(comparison.prompt)
     return [change_of(comparison, attribute, target.marginal(attribute.name) if target else None)
-            for attribute in (target.attributes if target else load_attributes().values())]
+            for attribute in (target.attributes[:1] if target else load_attributes().values())]
 
 
 def change_of(comparison: PromptComparison, attribute: Attribute, target: np.ndarray | None) -> Change:
@@ -86,7 +88,8 @@ def change_of(comparison: PromptComparison, attribute: Attribute, target: np.nda
     moved = min(distance_moved(comparison, attribute, target, part) for part in (slice(None), slice(first)))
     before, after = (frequencies(images, attribute) for images in (comparison.original, comparison.tuned))
     index = int((after - before).argmax())
-    return Change(comparison, attribute, index, None if target is None else float(target[index]), moved)
+    missing = 0.0 if target is None else distance_to_target(after, target)
+    return Change(comparison, attribute, index, None if target is None else float(target[index]), moved, missing)
 
 
 def distance_moved(comparison: PromptComparison, attribute: Attribute, target: np.ndarray | None, part: slice) -> float:

@@ -30,6 +30,12 @@ def test_the_prompt_that_came_furthest_is_shown_not_the_first():
     assert change.comparison.prompt == prompt_for("firefighter") and change.kind.who == "women" and change.target == .5
 
 
+def test_what_has_arrived_is_shown_before_what_came_farther_and_has_far_to_go():
+    config = FinetuneConfig(marginals={"gender": {"female": 1.0, "male": 0.0}})
+    told = [compared("firefighter", .0, .6), compared("nurse", .5, 1.)]
+    assert greatest_change(told, config).comparison.prompt == prompt_for("nurse")
+
+
 def test_what_moved_away_from_the_target_is_not_shown():
     assert greatest_change([compared("nurse", .5, 1.), compared("chef", .3, .45)], CONFIG).comparison.prompt == prompt_for("chef")
 
@@ -57,7 +63,7 @@ def test_the_sentence_has_the_figure_the_target_intervals_and_numbers():
     html = first_look([one, compared("doctor", .1, .1)], CONFIG, "Recorded run.")
     assert f"“firefighter”: <b>{100 * before / 60:.0f} %</b> to <b>{100 * after / 60:.0f} %</b> women, target 50 %" in html
     assert f"{before} of 60 before (95 % interval " in html and f"{after} of 60 after" in html
-    assert "Recorded run." in html and "most of 2 compared" in html and "none picked out" in html
+    assert "Recorded run." in html and "least of 2 compared" in html and "none picked out" in html
     assert html.count('class="pair"') == PAIRS and html.count("<img") == 2 * PAIRS
     assert 'alt="original no. 0: Male"' in html or 'alt="original no. 0: Female"' in html
 
