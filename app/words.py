@@ -34,7 +34,7 @@ ADVANCED = {
     "confidence": "An image is moved only when its target class is at least this certain beyond what the target itself says, 0 to 1.",
     "seed": "The same seed and settings give the same run.",
 }
-TUNE = ("The text encoder learns most with least; the denoiser is what paints (a U-Net; in Stable Diffusion 3 and FLUX a transformer); soft "
+TUNE = ("The text encoder learns most in few steps; the denoiser is what paints (a U-Net; in Stable Diffusion 3 and FLUX a transformer); soft "
         "tokens are five learned words and leave every weight as it is.")
 EXPERIMENT = "Target, prompts and settings that belong together, filled in at once; change what you like, then press Start."
 COMPARE_IMAGES = "Images per prompt and model in the comparison. Twice as many narrow the intervals by a third."
