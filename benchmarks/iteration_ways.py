@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from benchmarks import published
 from benchmarks.stages import Place, StageClock
 from fairness_core.models.loading import Model
-from fairness_core.sampling.gradients import ConditioningGradient, scheduler_coefficients, step_weights
+from fairness_core.sampling.coefficients import scheduler_coefficients, step_weights
+from fairness_core.sampling.gradients import ConditioningGradient
 from fairness_core.sampling.kept_graphs import KeptGraphs
 from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig

@@ -18,9 +18,9 @@ from fairness_core.critics import Critics
 from fairness_core.critics.faces import Faces, crop_for
 from fairness_core.denoisers.protocol import Denoiser
 from fairness_core.gradient_lab.measure import CheckpointedDenoiser
+from fairness_core.sampling.coefficients import scheduler_coefficients
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import decode, denoise, draw_noise
-from fairness_core.sampling.gradients import scheduler_coefficients
 from fairness_core.sampling.steering import Said
 from fairness_core.settings.attributes import TargetDistribution
 from fairness_core.training.asking import ROUNDING, TRANSPORT_DRAWS

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from fairness_core.critics.mtcnn import BatchedMtcnn
 from fairness_core.errors import UserError
+from fairness_core.hardware.recorded import recorded
 from fairness_core.hardware.waiting import constant, may_wait
 
 CROP_MARGIN = 0.35  # the crop is a square this much larger than the box: hair and chin tell as much as the eyes
@@ -75,21 +76,21 @@ class MtcnnDetector:
 
     def find(self, images: Tensor) -> Faces:
         """The host waits once: it has to know which images are looked at again."""
-        faces = largest_faces(self.first, images)
+        faces = Faces(*recorded(largest_faces, self.first, images.device)(self.first, images))
         with may_wait():
             missed = (~faces.found).nonzero().flatten()
         if len(missed):
-            again = largest_faces(self.second, functional.interpolate(
-                images[missed], scale_factor=SECOND_TRY_SCALE, mode="bilinear"))
+            again = Faces(*largest_faces(self.second, functional.interpolate(
+                images[missed], scale_factor=SECOND_TRY_SCALE, mode="bilinear")))
             faces.found[missed] = again.found
             faces.boxes[missed] = again.boxes / SECOND_TRY_SCALE
             faces.landmarks[missed] = again.landmarks / SECOND_TRY_SCALE
         return faces
 
 
-def largest_faces(detector: MTCNN, images: Tensor) -> Faces:
-    """One MTCNN pass over images [n, 3, h, w] in [-1, 1]."""
-    return Faces(*BatchedMtcnn(detector)(images))
+def largest_faces(detector: MTCNN, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One MTCNN pass over images [n, 3, h, w] in [-1, 1]: found, boxes and landmarks of the largest face of each."""
+    return BatchedMtcnn(detector).largest(images)
 
 
 def crop_for(network: FaceReader, images: Tensor, faces: Faces) -> Tensor:

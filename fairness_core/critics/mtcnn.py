@@ -69,7 +69,7 @@ class BatchedMtcnn:
         self.networks = networks.to(memory_format=torch.channels_last)  # on a CPU, pooling takes half as long
 
     @torch.no_grad()
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def largest(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """images [n, 3, h, w] in [-1, 1] -> found [n], boxes [n, 4] and landmarks [n, 5, 2] of the largest faces."""
         n, found = len(images), self.candidates(images)
         if found is None:

@@ -22,11 +22,11 @@ from fairness_core.denoisers.kinds import denoiser_of
 from fairness_core.denoisers.protocol import Denoiser
 from fairness_core.gradient_lab.points import GRADIENTS, LabSettings, LossPoint, ScalePoint
 from fairness_core.models.loading import Model
+from fairness_core.sampling.coefficients import scheduler_coefficients, step_weights
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import check_prompt, decode, denoise, draw_noise, fresh_scheduler, to_uint8
 from fairness_core.sampling.finite import WITHOUT_ADAPTER, checked_pictures
-from fairness_core.sampling.gradients import (accumulate_gradients, every_pair, gradient_of, scheduler_coefficients,
-                                              step_weights)
+from fairness_core.sampling.gradients import accumulate_gradients, every_pair, gradient_of
 from fairness_core.sampling.steering import Said
 from fairness_core.settings.config import LORA_TARGETS
 from fairness_core.training.step import IMAGES_PER_BATCH

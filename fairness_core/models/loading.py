@@ -23,7 +23,7 @@ from fairness_core.hardware.needs import kept_here, needs_of
 from fairness_core.hardware.precision import fast_precision
 from fairness_core.models.files import ModelError, checked_folder, left_out, variant_of
 from fairness_core.models.registry import ModelEntry, available_models, entry_for
-from fairness_core.sampling.gradients import NonLinearSchedulerError, scheduler_coefficients
+from fairness_core.sampling.coefficients import NonLinearSchedulerError, scheduler_coefficients
 
 __all__ = ["Model", "ModelEntry", "ModelError", "available_models", "entry_for", "load_entry", "load_model"]
 

@@ -14,10 +14,11 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from fairness_core.adapters.lora import lora_scales
 from fairness_core.denoisers.kinds import denoiser_of
 from fairness_core.denoisers.protocol import Denoiser
+from fairness_core.hardware.recorded import recorded
 from fairness_core.hardware.waiting import constant, to_device
-from fairness_core.sampling.recorded import recorded
 from fairness_core.sampling.steering import Conditioning
 from fairness_core.sampling.text import PromptError, check_prompt, encode_prompts
 
@@ -114,7 +115,7 @@ def denoise(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioni
     any step (B_t = I in the paper's section 4), while the scheduler's linear path does: the "unscaled"
     gradient; without it, the "naive" one. generator: for schedulers that add noise, only.
     at_once: how many images go through the denoiser together (0: all of them). is_recorded: on a GPU, without gradient,
-    as sampling/recorded.py tells. predict: asked instead, (number of the step, its inputs, its timestep) -> all outputs.
+    as hardware/recorded.py tells. predict: asked instead, (number of the step, its inputs, its timestep) -> all outputs.
     """
     denoiser = denoiser_of(denoiser)
     scheduler = fresh_scheduler(scheduler, steps)
@@ -132,7 +133,7 @@ def denoise(denoiser: Denoiser | nn.Module, scheduler, noise: Tensor, conditioni
 def predict_in_parts(denoiser: Denoiser, noise: Tensor, conditioning: Conditioning, at_once: int,
                      is_recorded: bool) -> Callable[[int, Tensor, Tensor], Tensor]:
     """What denoise() asks at every step: guided_prediction() of some images, then of the next ones."""
-    predict_part = recorded(guided_prediction, denoiser.network, noise.device) if is_recorded else guided_prediction
+    predict_part = recorded(guided_prediction, denoiser.network, noise.device, lora_scales(denoiser.network)) if is_recorded else guided_prediction
     parts = even_parts(len(noise), at_once or len(noise))
     steering = [conditioning.of(rows) for rows in parts]
 

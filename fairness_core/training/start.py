@@ -13,8 +13,8 @@ from fairness_core.files import write_atomically
 from fairness_core.hardware.precision import loss_scaler
 from fairness_core.hardware.processes import Share, current_share
 from fairness_core.models.loading import Model
+from fairness_core.sampling.coefficients import scheduler_coefficients, step_weights
 from fairness_core.sampling.denoise import check_prompt
-from fairness_core.sampling.gradients import scheduler_coefficients, step_weights
 from fairness_core.settings.attributes import Attributes, TargetDistribution
 from fairness_core.settings.config import ConfigError, FinetuneConfig, load_config
 from fairness_core.training.average import MovingAverage

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fairness_core.adapters.attach import adapter_strength
 from fairness_core.events import StepDone
+from fairness_core.hardware.recorded import RECORDERS
 from fairness_core.hardware.waiting import may_wait, to_device
 from fairness_core.sampling.conditioning import condition_all
 from fairness_core.sampling.denoise import DENOISED_AT_ONCE, Trajectory, decode_in_parts, denoise_in_parts, draw_noise
@@ -150,11 +151,10 @@ def gradient_at_prompts(run: Run, batch: Batch, conditioning: Conditioning, traj
                                config.sampling_steps, model.memory.images_at_once or DENOISED_AT_ONCE)
     if chosen.graphs:
         return chosen.graphs.backward(judgement.latents_gradient, run.step_weights, chosen.scale)
-    asked = {image for rows, asked in zip(batch.rows, judgement.asked) if asked is not None
-             for image in range(rows.start, rows.stop)}
-    pairs = [(step, image) for step, image in chosen.pairs if image in asked]
-    return accumulate_gradients(model.denoiser, trajectory, conditioning, judgement.latents_gradient, run.step_weights, pairs,
-                                chosen.scale, model.memory.images_at_once or IMAGES_PER_BATCH, config.unconditional_gradient)
+    is_recorded = not model.memory.images_at_once
+    return accumulate_gradients(model.denoiser, trajectory, conditioning, judgement.latents_gradient, run.step_weights,
+                                chosen.pairs, chosen.scale, model.memory.images_at_once or IMAGES_PER_BATCH,
+                                config.unconditional_gradient, is_recorded)
 
 
 def is_useful(judgement: Judgement, batch: Batch) -> bool:
@@ -189,6 +189,8 @@ def originals_of(run: Run, batch: Batch) -> Reference:
     """
     keys = list(zip(batch.prompts, batch.numbers))
     new = [i for i, key in enumerate(keys) if key not in run.originals]
+    if new and run.model.device.type in RECORDERS:  # where a batch of another size takes longer than one of all
+        new = list(range(len(keys)))
     known = {i: run.originals[key] for i, key in enumerate(keys) if key in run.originals}
     if new:
         before = time.monotonic()

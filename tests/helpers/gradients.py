@@ -9,8 +9,9 @@ from helpers.fakes import tiny_scheduler
 from torch import Tensor, nn
 
 from fairness_core.denoisers.kinds import denoiser_of
+from fairness_core.sampling.coefficients import scheduler_coefficients, step_weights
 from fairness_core.sampling.denoise import Conditioning, PosteriorMeanScheduler, denoise
-from fairness_core.sampling.gradients import accumulate_gradients, every_pair, scheduler_coefficients, step_weights
+from fairness_core.sampling.gradients import accumulate_gradients, every_pair
 from fairness_core.sampling.steering import Said
 
 STEPS = 5

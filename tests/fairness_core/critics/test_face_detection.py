@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.recorders import Counted, run_again
 from torch.nn import functional as F
 
-from fairness_core.critics.faces import largest_faces
+from fairness_core.critics.faces import Faces, largest_faces
 
 PORTRAITS = Path(__file__).resolve().parents[2] / "portraits"
 EYES_AND_MOUTH = (64, 64)  # a point inside every portrait's face
@@ -42,7 +43,7 @@ def shrunk(portraits: torch.Tensor, side: int) -> torch.Tensor:
 
 def test_the_second_try_finds_what_the_first_misses(detector, portraits):
     images = shrunk(portraits, 36)
-    first, faces = largest_faces(detector.first, images), detector(images)
+    first, faces = Faces(*largest_faces(detector.first, images)), detector(images)
     assert first.found.sum() <= 6
     assert faces.found.sum() >= 11
     assert torch.equal(faces.boxes[first.found], first.boxes[first.found])
@@ -85,3 +86,13 @@ def test_landmarks_are_where_a_face_has_them(detector, portraits):
     assert (left_eye[:, 0] < right_eye[:, 0]).all() and (mouth_left[:, 0] < mouth_right[:, 0]).all()
     assert (nose[:, 1] > left_eye[:, 1]).all() and (nose[:, 1] < mouth_left[:, 1]).all()
     assert (faces.landmarks[~faces.found] == 0).all()
+
+
+def test_a_recorded_first_look_finds_the_same(detector, portraits, monkeypatch):
+    batches = [shrunk(portraits, side) for side in (36, 100, 128, 64)]
+    expected = [detector(images) for images in batches]
+    counted = Counted(monkeypatch, run_again)
+    for images, plain in zip(batches, expected):
+        found = detector(images)
+        assert all(torch.equal(getattr(found, name), getattr(plain, name)) for name in ("found", "boxes", "landmarks"))
+    assert counted.times == 1

@@ -37,7 +37,7 @@ def test_finds_what_facenet_pytorch_finds(portraits, view):
     images = views(portraits)[view]
     networks = MTCNN(min_face_size=40, device="cpu").eval()
     boxes, _, landmarks = networks.detect(((images + 1) * 127.5).permute(0, 2, 3, 1), landmarks=True)
-    found, ours, points = BatchedMtcnn(networks)(images)
+    found, ours, points = BatchedMtcnn(networks).largest(images)
     expected = torch.tensor([b is not None and len(b) > 0 for b in boxes])
     assert torch.equal(found, expected) and expected.any()
     for i in expected.nonzero().flatten().tolist():
@@ -86,4 +86,4 @@ def test_the_networks_look_where_there_are_candidates_and_find_what_they_find_ev
 
 
 def test_no_candidate_at_all_is_no_face():
-    assert not BatchedMtcnn(MTCNN(min_face_size=40, device="cpu").eval())(torch.zeros(2, 3, 128, 128))[0].any()
+    assert not BatchedMtcnn(MTCNN(min_face_size=40, device="cpu").eval()).largest(torch.zeros(2, 3, 128, 128))[0].any()

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from fairness_core.gradient_lab import measure as gradient_lab
 from fairness_core.gradient_lab.measure import (GRADIENTS, LabSettings, add_gradient, compare_losses, compare_scales,
                                                 norm_of, paint_target, step_shares)
+from fairness_core.sampling.coefficients import NonLinearSchedulerError, scheduler_coefficients, step_weights
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import PromptError, decode, denoise, draw_noise
 from fairness_core.sampling.finite import NotFiniteError
-from fairness_core.sampling.gradients import NonLinearSchedulerError, scheduler_coefficients, step_weights
 
 SETTINGS = LabSettings("a nurse", "a chef", runs=2, steps=2, images=2, noises=3, sampling_steps=3, guidance_scale=3.0,
                        learning_rate=0.01, lora_rank=2)

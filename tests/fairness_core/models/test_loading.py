@@ -19,9 +19,10 @@ from fairness_core.adapters.attach import AdapterError, attach_adapter, load_ada
 from fairness_core.evaluation.compare import paint
 from fairness_core.events import StepDone
 from fairness_core.models.loading import Model, ModelError, load_model
+from fairness_core.sampling.coefficients import scheduler_coefficients, step_weights
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import PromptError, decode, denoise, draw_noise, to_uint8
-from fairness_core.sampling.gradients import accumulate_gradients, every_pair, scheduler_coefficients, step_weights
+from fairness_core.sampling.gradients import accumulate_gradients, every_pair
 from fairness_core.settings.attributes import ASSETS, load_attributes
 from fairness_core.settings.config import ConfigError
 from fairness_core.training.finetune import finetune

@@ -10,11 +10,11 @@ from helpers.small_pipelines import GUIDANCE, NUMBERS, PROMPT, STEPS
 from helpers.small_transformers import KINDS, SIDE, loaded_flow, saved_flow
 
 from fairness_core.adapters.attach import attach_adapter
+from fairness_core.sampling.coefficients import scheduler_coefficients, step_weights
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import denoise, draw_noise, fresh_scheduler
 from fairness_core.sampling.flow import FlowEuler, flow_solver
-from fairness_core.sampling.gradients import (accumulate_gradients, every_pair, naive_gradients, scheduler_coefficients,
-                                              step_weights)
+from fairness_core.sampling.gradients import accumulate_gradients, every_pair, naive_gradients
 
 SETTINGS = [{"shift": 3.0}, {"use_dynamic_shifting": True}, {"use_dynamic_shifting": True, "time_shift_type": "linear"},
             {"shift": 1.0, "use_karras_sigmas": True}]

@@ -12,9 +12,10 @@ from helpers.gradients import (EVERY_PREDICTION, EVERY_SOLVER, STEPS, assert_sam
                                loss_gradient, loss_of, peak_saved_bytes)
 from torch import nn
 
+from fairness_core.sampling.coefficients import (Coefficients, NonLinearSchedulerError, scheduler_coefficients,
+                                                 step_weights)
 from fairness_core.sampling.denoise import Conditioning, denoise, encode_prompts
-from fairness_core.sampling.gradients import (Coefficients, NonLinearSchedulerError, accumulate_gradients,
-                                              choose_timesteps, every_pair, scheduler_coefficients, step_weights)
+from fairness_core.sampling.gradients import accumulate_gradients, choose_timesteps, every_pair
 
 
 @EVERY_SOLVER

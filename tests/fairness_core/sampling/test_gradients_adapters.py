@@ -6,10 +6,10 @@ from helpers.gradients import STEPS, Weighing, assert_same, build, loss_gradient
 from torch import Tensor
 
 from fairness_core.adapters.attach import attach_adapter
+from fairness_core.sampling.coefficients import scheduler_coefficients, step_weights
 from fairness_core.sampling.conditioning import condition
 from fairness_core.sampling.denoise import denoise
-from fairness_core.sampling.gradients import (accumulate_gradients, choose_timesteps, every_pair,
-                                              scheduler_coefficients, step_weights)
+from fairness_core.sampling.gradients import accumulate_gradients, choose_timesteps, every_pair
 
 EVERY_KIND = pytest.mark.parametrize("kind", ["text_encoder", "unet", "both", "tokens"])
 

@@ -9,7 +9,7 @@ from helpers.gradients import (EVERY_PREDICTION, EVERY_SOLVER, STEPS, assert_sam
                                loss_of, peak_saved_bytes, trainable)
 from torch import Tensor
 
-from fairness_core.sampling.gradients import NonLinearSchedulerError, scheduler_coefficients, step_weights
+from fairness_core.sampling.coefficients import NonLinearSchedulerError, scheduler_coefficients, step_weights
 
 OTHERS = {"LMSDiscreteScheduler": {}, "DEISMultistepScheduler": {}, "DPMSolverSinglestepScheduler": {},
           "DDIMParallelScheduler": {"clip_sample": False}, "DPMSolverMultistepScheduler": {"solver_order": 3},

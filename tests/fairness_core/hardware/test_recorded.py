@@ -1,4 +1,4 @@
-"""Recorded predictions against plain ones, bit for bit: stand-ins record on the CPU as a graph does on a GPU."""
+"""Recorded predictions and gradients against plain ones, bit for bit: stand-ins record on the CPU as a graph does on a GPU."""
 
 import gc
 import weakref
@@ -10,47 +10,22 @@ import torch
 from diffusers import DDIMScheduler, UniPCMultistepScheduler
 from helpers.fakes import tiny_model, tiny_scheduler
 from helpers.finetunes import CONFIG
+from helpers.recorders import BOTH_RECORDERS, Counted, run_again
 from helpers.small_pipelines import small_pipeline
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch import nn
 
 from fairness_core.adapters.attach import adapter_strength, attach_adapter
-from fairness_core.sampling import recorded
+from fairness_core.hardware import recorded
 from fairness_core.sampling.conditioning import condition, condition_all
 from fairness_core.sampling.denoise import denoise_in_parts
+from fairness_core.sampling.gradients import accumulate_gradients, every_pair
 from fairness_core.training import start as starting
+from fairness_core.training import step
 from fairness_core.training.checkpoints import load_checkpoint
 from fairness_core.training.film import film_strips
 from fairness_core.training.finetune import save
-from fairness_core.training.step import take_step
 
 STEPS = 3
-
-
-def run_again(work, device):
-    result = work()
-    return result, lambda: result.copy_(work())
-
-
-def repeat_operations(work, device):
-    """Nothing but the operations, on the tensors where they lie: what Python knew is forgotten."""
-    operations = make_fx(work)()
-    result = operations()
-    return result, lambda: result.copy_(operations())
-
-
-BOTH_RECORDERS = pytest.mark.parametrize("recorder", [run_again, repeat_operations])
-
-
-class Counted:
-    """A recorder for the CPU that knows how often it was asked."""
-
-    def __init__(self, monkeypatch, record=repeat_operations):
-        self.times, self.record = 0, record
-        monkeypatch.setitem(recorded.RECORDERS, "cpu", self)
-
-    def __call__(self, work, device):
-        self.times += 1
-        return self.record(work, device)
 
 
 def noise_of(model, n: int = 4, seed: int = 0) -> torch.Tensor:
@@ -145,13 +120,16 @@ def test_the_adapters_strength_is_no_part_of_another_recording(monkeypatch):
 @pytest.mark.parametrize("tune", ["text_encoder", "both"])
 def test_a_finetune_is_the_same_bit_by_bit_and_its_weights_stay_where_they_are(tune, monkeypatch, tmp_path):
     """Through steps, averages in place of the weights, and a checkpoint."""
+    monkeypatch.setattr(step, "GRAPHS_GB", 0.0)  # as on a GPU: gradients come after the sampling,
+    monkeypatch.setattr(step, "RECORDERS", ("cpu",))  # and all originals of a step are painted together
+
     def trained() -> list[torch.Tensor]:
         run = starting.start(tiny_model(), replace(CONFIG, tune=tune, kept_prompts=("a man",)))
         before = [recorded.places_of(getattr(run.model, part)) for part in ("unet", "text_encoder")]
         for _ in range(3):
-            take_step(run)
+            step.take_step(run)
         list(film_strips(run)), save(run, tmp_path), load_checkpoint(tmp_path, run.parameters, run.optimizer, run.average)
-        take_step(run)
+        step.take_step(run)
         assert before == [recorded.places_of(getattr(run.model, part)) for part in ("unet", "text_encoder")]
         return [p.detach().clone() for p in run.parameters]
 
@@ -159,6 +137,45 @@ def test_a_finetune_is_the_same_bit_by_bit_and_its_weights_stay_where_they_are(t
     counted = Counted(monkeypatch)
     assert_equal(trained(), expected)
     assert counted.times
+
+
+@BOTH_RECORDERS
+@pytest.mark.parametrize("tune", ["text_encoder", "unet"])
+def test_the_gradient_of_a_batch_is_the_plain_one(recorder, tune, monkeypatch):
+    model, times = tiny_model(), []
+    parameters = attach_adapter(model, tune, rank=2, alpha=2, targets=("attention",), soft_tokens=0, seed=0)
+    conditioning, weights = conditioning_of("several prompts", model), torch.ones(STEPS, dtype=torch.float64)
+
+    def gradients(noise: torch.Tensor) -> list[torch.Tensor]:
+        trajectory = denoise_in_parts(model.unet, model.scheduler, noise, conditioning, STEPS)
+        at_prompts = accumulate_gradients(model.unet, trajectory, conditioning, noise, weights,
+                                          every_pair(range(STEPS), range(len(noise))), 1.0, 6, is_recorded=True)
+        at_weights = [p.grad for p in parameters if p.grad is not None]
+        for parameter in parameters:
+            parameter.grad = None
+        return [at_prompts.conditional, at_prompts.unconditional, *at_weights]
+
+    noises = [noise_of(model, seed=seed) for seed in range(3)]
+    expected = [gradients(noise) for noise in noises]
+    counted = Counted(monkeypatch, recorder)
+    for noise, plain in zip(noises, expected):
+        assert_equal(gradients(noise), plain)
+        times.append(counted.times)
+    assert len(expected[0]) == 2 + len(parameters) * (tune == "unet") and times == [1, 1, 1], "two batches of 6 at a time"
+
+
+def test_what_is_asked_once_is_not_recorded_and_leaves_no_copies_of_weights(monkeypatch):
+    network, counted, cached = nn.Linear(2, 2), Counted(monkeypatch, run_again), []
+
+    def double(network: nn.Module, values: torch.Tensor) -> torch.Tensor:
+        cached.append(torch.is_autocast_cache_enabled())
+        return 2 * network(values)
+
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for n in (1, 2, 3, 1, 1):
+            values = torch.ones(n, 2)
+            assert torch.equal(recorded.recorded(double, network, values.device)(network, values), double(network, values))
+    assert counted.times == 1 and not any(cached[::2][:3])
 
 
 def test_another_adapter_is_recorded_anew(monkeypatch):
@@ -179,7 +196,7 @@ def test_what_cannot_be_recorded_is_computed_plainly_and_said_once(monkeypatch, 
     for _ in range(2):
         assert_equal(sample(model, noise, conditioning), plainly(model, noise, conditioning))
     [line] = caplog.messages
-    assert "launched one by one" in line and line.endswith("stream is capturing") and counted.times == 1
+    assert "launched piece by piece" in line and line.endswith("stream is capturing") and counted.times == 1
 
 
 def test_nothing_is_recorded_without_a_gpu_with_gradients_or_where_memory_is_short(monkeypatch):
