@@ -6,8 +6,8 @@ from argparse import Namespace
 from PIL import Image
 
 from fairness_core.annotate import contact_sheet
-from fairness_core.commands.common import (DONE, INTERRUPTED, load_settings, loaded, ready_folder, stoppable,
-                                           tell_of_adapter)
+from fairness_core.commands.common import DONE, INTERRUPTED, loaded, ready_folder, stoppable, tell_of_adapter
+from fairness_core.commands.evaluate import what_to_measure
 from fairness_core.evaluation.compare import generate
 from fairness_core.models.tokenizers import check_prompts
 from fairness_core.settings.prompts import parse_prompts
@@ -16,14 +16,14 @@ LONGEST_STEM, COLUMNS = 60, 4
 
 
 def run(options: Namespace) -> int:
-    config = load_settings(options.config, options.set)
+    config, adapter = what_to_measure(options)
     prompts = list(dict.fromkeys(prompt for text in options.prompt for prompt in parse_prompts(text) or [""]))
     check_prompts(config.model, prompts)
     ready_folder(options.out)
     model = loaded(config.model, options.memory)
-    tell_of_adapter(options.adapter, model.entry)
+    tell_of_adapter(adapter, model.entry)
     with stoppable("after this prompt; what was painted is kept.") as should_stop:
-        painted = generate(model, prompts, range(options.images), config.seed, options.adapter, options.strength,
+        painted = generate(model, prompts, range(options.images), config.seed, adapter, options.strength,
                            sampling_steps=config.steps_shown, guidance_scale=config.guidance_scale)
         for place, (prompt, images) in enumerate(painted, 1):
             stem = f"{place:02d}-{file_stem(prompt)}"

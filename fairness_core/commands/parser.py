@@ -87,8 +87,7 @@ def add_audit(audit: argparse.ArgumentParser) -> None:
 
 
 def add_generate(generate: argparse.ArgumentParser) -> None:
-    add_config(generate, required=True)
-    add_adapter(generate)
+    add_source(generate)
     generate.add_argument("--prompt", type=typed_text, nargs="+", required=True, help="what to paint")
     generate.add_argument("--images", type=count, default=8, help="images a prompt (default: 8)")
     generate.add_argument("--out", type=Path, required=True, help="folder of the images")
@@ -104,13 +103,14 @@ def add_config(parser: argparse.ArgumentParser, required: bool) -> None:
 
 
 def add_measured(parser: argparse.ArgumentParser) -> None:
-    add_config(parser, required=False)
-    add_adapter(parser)
-    parser.add_argument("--run", type=Path, help="a run's folder: its settings and its adapter")
+    add_source(parser)
     parser.add_argument("--images", type=count, default=16, help="images a prompt (default: 16)")
 
 
-def add_adapter(parser: argparse.ArgumentParser) -> None:
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """What paints: a run, or settings and an adapter."""
+    add_config(parser, required=False)
+    parser.add_argument("--run", type=Path, help="a run's folder: its settings and its adapter")
     parser.add_argument("--adapter", type=Path, help="an adapter's safetensors file (default: the model as it is)")
     parser.add_argument("--strength", type=strength, default=1.0, help="of the adapter, 0 to 1.5 (default: 1)")
 

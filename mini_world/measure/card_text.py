@@ -52,8 +52,8 @@ the first images of seed 0.
 
 TRAINING_NOTE = """The autoencoder learned its own latents: encoder and decoder together, with noise of up to .2 on latents
 of unit deviation, averaged latents asked for the half-size picture, and the face weighing 2.5 times. The U-Net learned
-on them, from eight views of every portrait. Minutes as logged by the training scripts, continued runs added up. Of parts that are not in the
-table the logs were not given. Commands, files and the order of the stages:
+on them, from eight views of every portrait. Minutes as logged by the training scripts, continued
+runs added up. Of parts that are not in the table the logs were not given. Commands, files and the order of the stages:
 `mini_world/README.md`."""
 
 REPRODUCE = """## How to reproduce
@@ -71,9 +71,10 @@ python -m mini_world.export $P
 python -m mini_world.measure --portraits portraits.zip --model build/mini --logs build
 ```
 
-The shipped autoencoder and U-Net were trained by this recipe on one GPU, from `portraits.zip` and the first 1,408
-pictures of `everybody.zip`: 9,200 steps of 48 pictures in four minutes, and 10,760 steps of 512 in seven
-(`mini_world/README.md`)."""
+The shipped autoencoder and U-Net were trained by this recipe on one GPU, an H200: the autoencoder in 9,200 steps of 48
+pictures, four minutes, the U-Net in 10,760 steps of 512, seven minutes, both from `portraits.zip` and the first 1,408
+pictures of `everybody.zip`, then in 7,971 steps more of 512, four minutes, from both archives whole; both classifiers on
+two CPU cores (`mini_world/README.md`)."""
 
 LIMITS = """## Limits
 

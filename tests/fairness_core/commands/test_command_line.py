@@ -105,10 +105,11 @@ def test_the_run_itself_can_be_measured_in_place(trained, capsys):
     assert main(["evaluate", "--run", str(trained), "--images", "2", "--guidance", "7", "--out", str(trained)]) == 1
 
 
-def test_generate_writes_the_images_that_compare_paints(trained, config, tmp_path, tiny):
+@pytest.mark.parametrize("by_run", [True, False])
+def test_generate_writes_the_images_that_compare_paints(by_run, trained, config, tmp_path, tiny):
     adapter, out = trained / "adapter" / "pytorch_lora_weights.safetensors", tmp_path / "out"
-    assert main(["generate", "--config", config, "--prompt", "../a nurse", "--images", "2", "--adapter", str(adapter),
-                 "--strength", "0.5", "--out", str(out)]) == 0
+    source = ["--run", str(trained)] if by_run else ["--config", config, "--adapter", str(adapter)]
+    assert main(["generate", *source, "--prompt", "../a nurse", "--images", "2", "--strength", "0.5", "--out", str(out)]) == 0
     assert sorted(p.name for p in out.iterdir()) == ["01-a-nurse-000.png", "01-a-nurse-001.png", "01-a-nurse.png"]
     [same] = compare(tiny, ["../a nurse"], range(2), 0, adapter, 0.5, sampling_steps=3, guidance_scale=3.0)
     assert np.array_equal(np.asarray(Image.open(out / "01-a-nurse-001.png")), same.tuned.images[1])
