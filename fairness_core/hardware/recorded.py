@@ -70,7 +70,7 @@ class Recordings:
 
     def __init__(self):
         self.by_key, self.places = OrderedDict[tuple, Recording | None](), ()  # None: asked once
-        self.is_plain, self.lock = False, Lock()
+        self.plain, self.lock = set[Function](), Lock()  # plain: what could not be recorded
 
     def keep_for(self, places: tuple) -> None:
         """Forgets all of them where the weights have moved."""
@@ -79,23 +79,23 @@ class Recordings:
             self.places = places
 
     def ask(self, function: Function, strengths: tuple[float, ...], network: object, *arguments: object) -> Answer:
-        """What `function` answers, replayed from the second time on; plainly after a recording has failed, which is logged
-        once.
+        """What `function` answers, replayed from the second time on; plainly after its recording has failed, which is
+        logged once.
         """
         tensors, told = apart(arguments)
         device = tensors[0].device.type
         key = (function, strengths, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device), told,
                tuple((v.shape, v.stride(), v.dtype, v.device) for v in tensors))
         with self.lock:
-            if not self.is_plain and key in self.by_key and self.by_key[key] is None:
+            if key in self.by_key and self.by_key[key] is None and function not in self.plain:
                 self.record(key, network, lambda inputs: function(network, *together(told, inputs)), tensors)
-            if not self.is_plain and self.by_key.setdefault(key):
+            if self.by_key.setdefault(key):
                 self.by_key.move_to_end(key)
                 return self.by_key[key].of(tensors)
             if len(self.by_key) > MOST:
                 self.by_key.popitem(last=False)
         # Autocast's copies of learning weights would keep this graph's ends alive, where a recording cannot reach them.
-        with nullcontext() if self.is_plain else without_cached_weights(tensors[0].device):
+        with nullcontext() if function in self.plain else without_cached_weights(tensors[0].device):
             return function(network, *arguments)
 
     def record(self, key: tuple, network: object, function: Callable[[Sequence[Tensor]], Answer], tensors: Sequence[Tensor]) -> None:
@@ -109,8 +109,7 @@ class Recordings:
             with may_wait():
                 self.by_key[key] = Recording(inputs, *RECORDERS[device.type](work, device))
         except RuntimeError as error:
-            self.by_key.clear()
-            self.is_plain = True
+            self.plain.add(key[0])
             logging.getLogger(__name__).warning(
                 "What %s does cannot be recorded on this GPU, so it is launched piece by piece, which takes longer: %s",
                 type(network).__name__, (str(error).strip().splitlines() or [type(error).__name__])[0])
