@@ -70,7 +70,7 @@ def accumulate_gradients(denoiser: Denoiser | nn.Module, trajectory: Trajectory,
     """
     network, reaching = denoiser_of(denoiser).network, weights.numpy()
     learning, leaves = learning_weights(network), leaves_of(conditioning, unconditional_gradient)
-    sums = [torch.zeros_like(values) for values in (*learning, *learned(leaves).values())]
+    sums: Sequence[Tensor] = ()
     pairs = [(step, image) for step, image in pairs if reaching[step]]
     with torch.no_grad():
         gradients = gradients_of_batch
@@ -78,12 +78,13 @@ def accumulate_gradients(denoiser: Denoiser | nn.Module, trajectory: Trajectory,
             gradients = recorded(gradients, network, latents_gradient.device, lora_scales(network))
         for steps, images, factors in batches(pairs, scale * weights, images_per_batch, latents_gradient):
             pull = factors.view(-1, 1, 1, 1) * latents_gradient[images]
-            torch._foreach_add_(sums, gradients(denoiser, trajectory.model_inputs[steps, images], trajectory.timesteps[steps],
-                                                images, pull, conditioning, unconditional_gradient))
+            found = gradients(denoiser, trajectory.model_inputs[steps, images], trajectory.timesteps[steps], images, pull,
+                              conditioning, unconditional_gradient)
+            sums = torch._foreach_add(sums, found) if sums else found
     for weight, gradient in zip(learning, sums):
         weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
-    found = dict(zip(learned(leaves), sums[len(learning):]))
-    return ConditioningGradient(*(found.get(name, gradient_of(getattr(leaves, name))) for name in EMBEDDINGS))
+    at_embeddings = dict(zip(learned(leaves), sums[len(learning):]))
+    return ConditioningGradient(*(at_embeddings.get(name, gradient_of(getattr(leaves, name))) for name in EMBEDDINGS))
 
 
 def gradients_of_batch(denoiser: Denoiser | nn.Module, model_input: Tensor, timesteps: Tensor, images: Tensor, pull: Tensor,
