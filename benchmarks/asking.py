@@ -6,14 +6,15 @@ is to become. Where few are asked, a finetune stands still, whatever its rate; w
 """
 
 import argparse
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from fairness_core.evaluation.compare import PromptComparison
 from fairness_core.report import markdown_table
+from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.runs import RunFolder, load_comparisons, read_config
 from fairness_core.settings.attributes import TargetDistribution
 from fairness_core.settings.config import LossWeights
@@ -41,29 +42,28 @@ class Pull:
 def pulls(comparisons: Sequence[PromptComparison], targets: Sequence[TargetDistribution], side: str, images: int,
           weights: LossWeights, together: int = 24) -> Iterator[Pull]:
     """One an attribute, for batches of so many images a prompt."""
+    found = [of_prompt(getattr(c, side), target, images, weights) for c, target in zip(comparisons, targets)]
     for attribute in targets[0].names:
-        found = [of_prompt(getattr(c, side), target, attribute, images, weights) for c, target in zip(comparisons, targets)]
-        asked, ways, variances, gaps = np.array(found).T
+        asked, ways, variances, gaps = np.array([of_attribute[attribute] for of_attribute in found]).T
         yield Pull(attribute, float(asked.mean()), float(ways.mean() / gaps.mean()),
                    float(np.sqrt(variances.mean() * images / together) / gaps.mean()))
 
 
-def of_prompt(seen, target: TargetDistribution, attribute: str, images: int, weights: LossWeights) -> tuple[float, ...]:
-    """Share asked, way towards the target, variance over batches, distance to the target, of one prompt."""
+def of_prompt(seen: ImageSet, target: TargetDistribution, images: int, weights: LossWeights) -> dict[str, tuple[float, ...]]:
+    """By attribute, of one prompt: share asked, way towards the target, variance over batches, distance to the target."""
     faces = {name: values[seen.found] for name, values in seen.probabilities.items()}
-    here, rng = faces[attribute], np.random.default_rng(0)
-    gap = target.marginal(attribute) - here.mean(0)
-    distance = float(np.linalg.norm(gap))
-    steps, asked = [], []
+    rng, asked, steps = np.random.default_rng(0), defaultdict(list), defaultdict(list)
     for _ in range(BATCHES):
-        rows = rng.permutation(len(here))[:images]
-        labels, applies = transport_labels({name: values[rows] for name, values in faces.items()},
-                                           np.ones(len(rows), bool), target, weights, rng)
-        towards = np.eye(here.shape[1])[labels[attribute]] - here[rows]
-        steps.append((towards * applies[attribute][:, None]).mean(0))
-        asked.append(applies[attribute].mean())
-    way = np.mean(steps, 0) @ gap / max(distance, 1e-9)
-    return float(np.mean(asked)), float(way), float(np.var(steps, axis=0).sum()), distance
+        rows = rng.permutation(int(seen.found.sum()))[:images]
+        batch = {name: values[rows] for name, values in faces.items()}
+        labels, applies = transport_labels(batch, np.ones(len(rows), bool), target, weights, rng)
+        for name in target.names:
+            towards = np.eye(batch[name].shape[1])[labels[name]] - batch[name]
+            steps[name].append((towards * applies[name][:, None]).mean(0))
+            asked[name].append(applies[name].mean())
+    gaps = {name: target.marginal(name) - faces[name].mean(0) for name in target.names}
+    return {name: (np.mean(asked[name]), np.mean(steps[name], 0) @ gap / max(np.linalg.norm(gap), 1e-9),
+                   np.var(steps[name], axis=0).sum(), np.linalg.norm(gap)) for name, gap in gaps.items()}
 
 
 def main(arguments: list[str] | None = None) -> None:
