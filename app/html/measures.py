@@ -10,8 +10,9 @@ from fairness_core import runs
 from fairness_core.metrics import Verdict
 from fairness_core.report.record import results_table
 from fairness_core.results import PromptComparison
-from fairness_core.settings.attributes import TargetError, load_attributes
+from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.ratios import TargetError
 
 MARKS = {"reached": ("✓ Target reached", "reached"), "not yet": ("✗ Not yet", "not-yet"),
          "cannot tell": ("? Cannot tell", "unclear")}

@@ -72,25 +72,13 @@ def dependent_pair(target: TargetDistribution) -> str:
 
     Raises InputError when more than two do: the page has no table for them.
     """
-    if np.allclose(target.joint, product(target, target.names), atol=1e-6):
+    tied = [part.names for part in target.independent_parts() if len(part.names) > 1]
+    if not tied:
         return ""
-    for _, pair in joint_table.pair_choices([name for name in load_attributes() if name in target.names]):
-        if np.allclose(target.joint, product(target, [n for n in target.names if n not in pair.split(" x ")], pair),
-                       atol=1e-6):
-            return pair
+    if len(tied) == 1 and len(tied[0]) == 2:
+        return next(pair for _, pair in joint_table.pair_choices([n for n in load_attributes() if n in tied[0]]))
     raise InputError("These settings tie three attributes together, and this page has tables of two: "
                      "use them with python -m fairness_core train --config.")
-
-
-def product(target: TargetDistribution, alone: Any, pair: str = "") -> np.ndarray:
-    """The joint distribution if the attributes in `alone` were independent of all others, [one axis each]."""
-    joint = np.ones([1] * target.joint.ndim)
-    groups = [(name,) for name in alone] + ([tuple(pair.split(" x "))] if pair else [])
-    for group in groups:
-        kept = [target.names.index(name) for name in group]
-        joint = joint * target.joint.sum(axis=tuple(i for i in range(target.joint.ndim) if i not in kept),
-                                         keepdims=True)
-    return joint
 
 
 def exact_table(pair: str, target: TargetDistribution) -> joint_table.Table:

@@ -12,10 +12,11 @@ from app.jobs.files import JobError, JobRequest, JobView
 from app.requests.settings_text import InputError, parsed
 from app.targets.joint_table import Table, axes, grid, joint_target, pair_choices
 from app.targets.sliders import LABOUR, WHOLE, marginals
-from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
+from fairness_core.settings.attributes import TargetDistribution, load_attributes
 from fairness_core.settings.config import MOST_FILMED, FinetuneConfig, LossWeights
 from fairness_core.settings.labour_statistics import labour_targets, load_labour_statistics
 from fairness_core.settings.prompts import ConceptGroup, concept_of, load_concepts, parse_prompts, prompt_for
+from fairness_core.settings.ratios import TargetError
 
 MOST_PROMPTS, MOST_IMAGES, MOST_STEPS = 200, 256, 20_000
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # what programs make of broken text; no file can hold it

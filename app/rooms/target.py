@@ -17,8 +17,9 @@ from app.rooms.desk import Desk
 from app.targets import joint_table
 from app.targets.sliders import (AS_IT_IS, CUSTOM, LABOUR, TargetPreset, equal_percents, labour_preset, matching_preset,
                                  measured_preset, rebalance, target_presets)
-from fairness_core.settings.attributes import Attribute, TargetError, load_attributes
+from fairness_core.settings.attributes import Attribute, load_attributes
 from fairness_core.settings.labour_statistics import load_labour_statistics
+from fairness_core.settings.ratios import TargetError
 
 SLIDERS = tuple(f"{a.name}:{c}" for a in load_attributes().values() for c in a.class_names)
 SWITCHES = tuple(f"{a}:control" for a in load_attributes())

@@ -11,7 +11,8 @@ import numpy as np
 from app.html.fragment import fragment
 from app.html.fragment import note as small_print
 from app.targets.sliders import WHOLE, largest_remainder
-from fairness_core.settings.attributes import Attribute, TargetError, load_attributes
+from fairness_core.settings.attributes import Attribute, load_attributes
+from fairness_core.settings.ratios import TargetError
 
 TENTHS, TOLERANCE = 10, .05
 Percents, Table = dict[str, dict[str, float]], Sequence[Sequence[float | None]]

@@ -10,9 +10,10 @@ import yaml
 
 from fairness_core.metrics import wilson_interval
 from fairness_core.results import ImageSet
-from fairness_core.settings.attributes import ASSETS, Attribute, TargetDistribution, TargetError, load_attributes
+from fairness_core.settings.attributes import ASSETS, Attribute, TargetDistribution, load_attributes
 from fairness_core.settings.config import FinetuneConfig
 from fairness_core.settings.labour_statistics import LabourShare
+from fairness_core.settings.ratios import TargetError
 
 WHOLE = 100
 CUSTOM, AS_IT_IS, LABOUR = "Custom", "As the model is", "Labour statistics"

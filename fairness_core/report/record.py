@@ -10,8 +10,9 @@ from fairness_core.metrics.diversity import diversity
 from fairness_core.metrics.side_effects import side_effects
 from fairness_core.report.table import mean_similarity, metrics_table
 from fairness_core.results import Baseline, ImageSet, PromptComparison
-from fairness_core.settings.attributes import TargetDistribution, TargetError, load_attributes
+from fairness_core.settings.attributes import TargetDistribution, load_attributes
 from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.ratios import TargetError
 
 
 def results_record(comparisons: Sequence[PromptComparison], config: FinetuneConfig) -> dict:

@@ -1,25 +1,20 @@
 """What is balanced: attributes are data, a target is a joint distribution over their classes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
-from numbers import Real
+from itertools import combinations
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
-from fairness_core.settings.validation import LONGEST_TEXT, ConfigError, read_yaml, shortened
+from fairness_core.settings.ratios import TargetError, as_marginals, as_table
+from fairness_core.settings.validation import ConfigError, read_yaml, shortened
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SUM_TOLERANCE = 1e-3
-MOST_ATTRIBUTES, MOST_CELLS = 8, 10_000  # of a joint table
-LARGEST_RATIO = 1e6  # whoever writes percents is told that they do not sum to 1
-
-
-class TargetError(ConfigError):
-    """A target distribution that cannot be used; the message says what to change."""
+ROUNDING = 1e-6  # of a joint table's shares, as files and the page round them
 
 
 class AttributesError(ConfigError):
@@ -156,71 +151,30 @@ class TargetDistribution:
 
     def marginal(self, name: str) -> np.ndarray:
         """Target of one attribute alone, [classes]. Raises KeyError when it is not controlled."""
-        axis = [a.name for a in self.attributes].index(name) if name in self.names else None
-        if axis is None:
+        if name not in self.names:
             raise KeyError(name)
-        return self.joint.sum(axis=tuple(i for i in range(self.joint.ndim) if i != axis))
+        return self.part([self.names.index(name)]).joint
+
+    def part(self, axes: Sequence[int]) -> "TargetDistribution":
+        """Of these attributes alone, by their places, in rising order."""
+        others = tuple(i for i in range(self.joint.ndim) if i not in axes)
+        return TargetDistribution(tuple(self.attributes[i] for i in axes), self.joint.sum(axis=others))
+
+    def independent_parts(self) -> tuple["TargetDistribution", ...]:
+        """The smallest parts of which the joint table is the product: what it says of one, it says whatever the others are."""
+        first, *others = range(self.joint.ndim)
+        for size in range(len(others)):
+            for chosen in combinations(others, size):
+                apart = [i for i in others if i not in chosen]
+                part, rest = self.part([first, *chosen]), self.part(apart)
+                product = np.multiply.outer(part.joint, rest.joint)
+                if np.allclose(self.joint.transpose(first, *chosen, *apart), product, rtol=0, atol=ROUNDING):
+                    return part, *rest.independent_parts()
+        return (self,)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(a.name for a in self.attributes)
-
-
-def as_marginals(data: object) -> dict[str, dict[str, float]]:
-    """Attribute -> class -> ratio. Raises TargetError for anything else, or a ratio that is no number of at least 0."""
-    return {as_name(name): {as_name(c): as_ratio(ratio) for c, ratio in as_mapping(ratios).items()}
-            for name, ratios in as_mapping(data).items()}
-
-
-def as_mapping(data: object) -> dict:
-    if not isinstance(data, dict):
-        raise TargetError(f"Write a target as attribute: {{class: ratio, ...}}, not {shortened(data)}.")
-    return data
-
-
-def as_name(data: object) -> str:
-    if not isinstance(data, str) or len(data) > LONGEST_TEXT:
-        raise TargetError(f"Write a target as attribute: {{class: ratio, ...}}: {shortened(data)} is no name.")
-    return data
-
-
-def as_ratio(value: object) -> float:
-    if not is_number(value):
-        raise TargetError(f"Target ratios must be numbers, not {shortened(value)}.")
-    if not 0 <= value <= LARGEST_RATIO:
-        raise TargetError(f"Target ratios must be numbers between 0 and 100 %, not {shortened(value)}.")
-    return float(value)
-
-
-def is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def as_table(data: object) -> list:
-    """Nested lists of numbers, one level an attribute. Raises TargetError for text, gaps, or rows of unlike lengths.
-
-    Cells are counted before they are read: a few lines of YAML can name a row a billion times.
-    """
-    data = data.tolist() if isinstance(data, np.ndarray) else data
-    found = list(islice(cells(data), MOST_CELLS + 1))
-    refused = TargetError(f"Target ratios must be a full table of numbers, not {shortened(data)}.")
-    if not isinstance(data, list | tuple) or len(found) > MOST_CELLS or not all(map(is_number, found)):
-        raise refused
-    for ratio in found:
-        as_ratio(ratio)
-    try:
-        return np.array(data, dtype=float).tolist()
-    except ValueError:  # rows of different lengths
-        raise refused from None
-
-
-def cells(table: object, level: int = 0) -> Iterator:
-    """What a table holds where it is nested no further; a row without cells, or too deep to be one, counts as a cell."""
-    if isinstance(table, list | tuple) and level < MOST_ATTRIBUTES and (table or level == 0):
-        for part in table:
-            yield from cells(part, level + 1)
-    else:
-        yield table
 
 
 def known_attribute(name: str, attributes: Attributes | None = None) -> Attribute:

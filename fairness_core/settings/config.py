@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, FailFast, Field, PlainValidator
 
-from fairness_core.settings.attributes import Attributes, TargetDistribution, TargetError, as_marginals, as_table
+from fairness_core.settings.attributes import Attributes, TargetDistribution
+from fairness_core.settings.ratios import TargetError, as_marginals, as_table
 from fairness_core.settings.validation import (ConfigError, Number, Switch, Text, Texts, Whole, from_mapping, read_yaml,
                                                settings, shortened)
 

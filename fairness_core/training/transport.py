@@ -54,17 +54,28 @@ def transport_targets(probabilities: dict[str, np.ndarray], target: TargetDistri
     """The expected optimal assignment of n images to n labels drawn from the target, by attribute.
 
     probabilities: attribute -> float [n, classes], rows summing to 1, for the images that have a face; attributes
-    the target does not control are ignored. Labels are joint classes, so the joint table need not be a product.
+    the target does not control are ignored. Attributes that depend on each other in the target are assigned together,
+    their labels being joint classes; those that do not, each on its own: with few images and many joint classes, what
+    an image is for one attribute would decide what it is asked for another (METHOD section 3.1).
     One binary attribute has a closed form; otherwise `draws` draws estimate the expectation.
     Raises TransportError without images, or for an attribute that is missing or has other classes.
     """
-    controlled = check_probabilities(probabilities, target)
+    check_probabilities(probabilities, target)
+    found = {}
+    for part in target.independent_parts():
+        found |= assign_together([np.asarray(probabilities[name], dtype=float) for name in part.names], part, draws, rng)
+    return {name: found[name] for name in target.names}
+
+
+def assign_together(probabilities: list[np.ndarray], target: TargetDistribution, draws: int,
+                    rng: np.random.Generator) -> dict[str, Targets]:
+    """The targets of all attributes of `target`, whose labels are joint classes; probabilities [n, classes] in its order."""
     ratios = np.asarray(target.joint) / np.sum(target.joint)
     shape = ratios.shape
     if shape == (2,):
-        joint = binary_assignment(controlled[0][:, 1], float(ratios[1]))
+        joint = binary_assignment(probabilities[0][:, 1], float(ratios[1]))
     else:
-        joint = sampled_assignment(joint_cost(controlled), ratios.ravel(), draws, rng)
+        joint = sampled_assignment(joint_cost(probabilities), ratios.ravel(), draws, rng)
     joint = joint.reshape(-1, *shape)
     return {name: Targets(marginal(joint, axis), marginal(ratios[None], axis)[0])
             for axis, name in enumerate(target.names, 1)}
@@ -116,8 +127,8 @@ def joint_cost(probabilities: list[np.ndarray]) -> np.ndarray:
     return np.sqrt(squared)
 
 
-def check_probabilities(probabilities: dict[str, np.ndarray], target: TargetDistribution) -> list[np.ndarray]:
-    """The controlled attributes' probabilities in the target's order. Raises TransportError."""
+def check_probabilities(probabilities: dict[str, np.ndarray], target: TargetDistribution) -> None:
+    """Raises TransportError for controlled attributes whose probabilities cannot be matched to the target."""
     if missing := [name for name in target.names if name not in probabilities]:
         raise TransportError(f"The target controls {missing[0]!r}, which the classifier does not perceive: "
                              f"choose among {', '.join(probabilities)}.")
@@ -131,4 +142,3 @@ def check_probabilities(probabilities: dict[str, np.ndarray], target: TargetDist
                                  "faces. Load the model in float32, or use another classifier.")
     if not len(controlled[0]):
         raise TransportError("No image with a face: there is nothing to assign.")
-    return controlled

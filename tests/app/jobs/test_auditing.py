@@ -18,8 +18,8 @@ from app.jobs.runner import JobRunner
 from app.jobs.visitors import Visitors
 from app.targets.sliders import target_words
 from fairness_core.pictures.limits import PicturesError
-from fairness_core.settings.attributes import TargetError
 from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.ratios import TargetError
 
 PARITY = FinetuneConfig(marginals={"gender": {"female": .5, "male": .5}})
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from app.targets import joint_table
-from fairness_core.settings.attributes import TargetDistribution, TargetError
+from fairness_core.settings.attributes import TargetDistribution
+from fairness_core.settings.ratios import TargetError
 
 PAIR = "gender x race"
 PERCENTS = {"gender": {"female": 50, "male": 50}, "race": {"wmelh": 40, "asian": 30, "black": 20, "indian": 10}}

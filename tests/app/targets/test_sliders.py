@@ -10,8 +10,9 @@ from helpers.fake_engine import image_set
 
 from app.targets.sliders import (equal_percents, in_words, labour_preset, largest_remainder, marginals, matching_preset,
                                  measured_preset, rebalance, target_presets)
-from fairness_core.settings.attributes import TargetError, load_attributes
+from fairness_core.settings.attributes import load_attributes
 from fairness_core.settings.labour_statistics import load_labour_statistics
+from fairness_core.settings.ratios import TargetError
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 7])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from fairness_core.settings.attributes import AttributesError, TargetDistribution, TargetError, load_attributes, parity
+from fairness_core.settings.attributes import AttributesError, TargetDistribution, load_attributes, parity
 from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.ratios import TargetError
 
 
 def test_the_shipped_attributes():
@@ -81,6 +82,23 @@ def test_marginals_multiply_in_the_order_given():
     np.testing.assert_allclose(target.joint, [[0.375, 0.375], [0.125, 0.125]])
     np.testing.assert_allclose(target.marginal("age"), [0.75, 0.25])
     np.testing.assert_allclose(target.marginal("gender"), [0.5, 0.5])
+
+
+def test_a_target_is_split_where_its_table_is_a_product():
+    """Whatever the order of its attributes; a table rounded as files round it is still a product."""
+    age, tied = np.array([0.75, 0.25]), np.array([[0.4, 0.1], [0.1, 0.4]])
+    free = TargetDistribution.from_joint(["gender", "race", "age"], (np.full((2, 4, 1), 1 / 8) * age).round(7).tolist())
+    assert [part.names for part in free.independent_parts()] == [("gender",), ("race",), ("age",)]
+    pair = TargetDistribution.from_joint(["gender", "age", "race"], (tied[..., None] * np.full(4, .25)).tolist())
+    assert [part.names for part in pair.independent_parts()] == [("gender", "age"), ("race",)]
+    apart = TargetDistribution.from_joint(["gender", "race", "age"], (tied[:, None] * np.full((1, 4, 1), .25)).tolist())
+    parts = apart.independent_parts()
+    assert [part.names for part in parts] == [("gender", "age"), ("race",)]
+    np.testing.assert_allclose(parts[0].joint, tied)
+    all_tied = np.zeros((2, 4, 2))
+    all_tied[0, 0, 0] = all_tied[1, 3, 1] = .5
+    whole = TargetDistribution.from_joint(["gender", "race", "age"], all_tied.tolist())
+    assert whole.independent_parts() == (whole,)
 
 
 def test_a_joint_need_not_be_a_product():

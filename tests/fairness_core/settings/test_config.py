@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from fairness_core.settings.attributes import TargetError
 from fairness_core.settings.config import ConfigError, FinetuneConfig, LossWeights, from_plain, load_config, to_plain
+from fairness_core.settings.ratios import TargetError
 
 FULL = FinetuneConfig(
     prompts=("a nurse", "été: \"quoted\" # not a comment"), marginals={"gender": {"female": 0.3, "male": 0.7}},

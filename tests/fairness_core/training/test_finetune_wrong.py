@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from fairness_core.events import Saved, StepDone
 from fairness_core.sampling.denoise import PromptError
 from fairness_core.sampling.finite import NotFiniteError
-from fairness_core.settings.attributes import TargetError
 from fairness_core.settings.config import ConfigError
+from fairness_core.settings.ratios import TargetError
 from fairness_core.training import film
 from fairness_core.training import step as training
 from fairness_core.training.finetune import finetune

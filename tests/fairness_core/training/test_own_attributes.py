@@ -4,8 +4,9 @@ import pytest
 from helpers.fakes import tiny_critics, tiny_model
 
 from fairness_core.events import StepDone
-from fairness_core.settings.attributes import Attribute, AttributeClass, TargetError
+from fairness_core.settings.attributes import Attribute, AttributeClass
 from fairness_core.settings.config import FinetuneConfig
+from fairness_core.settings.ratios import TargetError
 from fairness_core.training.finetune import finetune
 
 HEIGHT = Attribute("height", "Height", (AttributeClass("tall", "Tall", "#000000"),

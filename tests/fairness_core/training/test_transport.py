@@ -144,6 +144,27 @@ def test_a_joint_table_that_is_not_a_product():
     np.testing.assert_allclose(found["gender"].soft, found["age"].soft)
 
 
+def test_attributes_that_the_target_does_not_tie_together_do_not_decide_about_each_other():
+    """What images are asked for one attribute is the same whatever they are for the others."""
+    gender, age = random_probabilities(8, 2, 2)
+    target = TargetDistribution.from_marginals({"gender": {"female": 0.5, "male": 0.5}, "age": {"young": 0.75, "old": 0.25}})
+    together = transport_targets({"gender": gender, "age": age}, target, rng=rng())
+    for name, seen in (("gender", gender), ("age", age)):
+        alone = transport_targets({name: seen}, target.part([target.names.index(name)]), rng=rng())
+        np.testing.assert_array_equal(together[name].soft, alone[name].soft)
+
+
+def test_a_pair_that_is_tied_is_assigned_together_and_the_third_alone():
+    gender, race, age = random_probabilities(12, 2, 4, 2)
+    pair = np.array([[0.5, 0.0], [0.0, 0.5]])  # of gender and age
+    target = joint_target(("gender", "race", "age"), pair[:, None] * np.full((1, 4, 1), .25))
+    found = transport_targets({"gender": gender, "race": race, "age": age}, target, draws=5000, rng=rng())
+    assert list(found) == ["gender", "race", "age"]
+    np.testing.assert_allclose(found["gender"].soft, found["age"].soft)
+    alone = transport_targets({"race": race}, parity("race"), draws=5000, rng=rng(1))
+    np.testing.assert_allclose(found["race"].soft, alone["race"].soft, atol=.04)
+
+
 @pytest.mark.parametrize("names, table", [(("gender",), [0, 1]), (("race",), [0, 0, 1, 0]),
                                           (("gender", "age"), [[0, 0], [1, 0]])])
 def test_a_target_of_one_class_is_certain(names, table):
@@ -195,7 +216,7 @@ def test_the_labels_that_count_follow_an_uneven_target(young, images):
             seen[name] = (1 - unsure) * np.eye(len(ratios))[draw.choice(len(ratios), images, p=ratios)] + unsure / len(ratios)
         found = transport_targets(seen, target, draws=100, rng=draw)["age"]
         counts += np.bincount(found.labels[found.certainty >= .6], minlength=2)
-    assert counts[1] / counts.sum() == pytest.approx(1 - young, abs=.03), counts
+    assert counts[1] / counts.sum() == pytest.approx(1 - young, abs=.04), counts  # two of seven, of eight at 75/25
 
 
 @pytest.mark.parametrize("probabilities, message", [
