@@ -12,7 +12,7 @@ from fairness_core.settings.config import FinetuneConfig, LossWeights
 from fairness_core.training import start as starting
 from fairness_core.training import step as training
 from fairness_core.training.asking import transport_labels
-from fairness_core.training.transport import transport_targets
+from fairness_core.training.transport import assign_together
 
 
 @pytest.fixture
@@ -79,10 +79,11 @@ def test_a_step_moves_the_adapter(run):
 
 @pytest.mark.parametrize("names", [("gender",), ("gender", "race")])
 def test_drawn_shares_estimate_the_engines(names):
+    """The published code transports several attributes together, also where the target is a product."""
     target, rng = parity(*names), np.random.default_rng(0)
     probabilities = {a.name: rng.dirichlet(np.ones(len(a.classes)), 8) for a in target.attributes}
     found = published.draw_shares(probabilities, target, rng, draws=2000)
-    expected = transport_targets(probabilities, target, draws=2000, rng=rng)
+    expected = assign_together(list(probabilities.values()), target, 2000, rng)
     for name in names:
         np.testing.assert_allclose(found[name].sum(1), 1)
         np.testing.assert_allclose(found[name], expected[name].soft, atol=0.06)
