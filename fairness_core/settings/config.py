@@ -55,7 +55,7 @@ class FinetuneConfig:
     targets_by_prompt: prompt -> a target of its own, as marginals or as {joint: ..., joint_attributes: ...}, over the
     same attributes; every other prompt follows the target above.
     kept_prompts: prompts that say who is to be seen ("a male nurse") or otherwise must not move: every step also asks
-    some of them for the faces that the original model paints. Those among `prompts` follow the target.
+    one of them for the faces that the original model paints. Those among `prompts` follow the target.
     film_prompts: up to three prompts of which the same noises are painted again and again while it trains; none: the
     first three of `prompts`.
     tune: "text_encoder", "unet" (the denoiser, be it a U-Net or a transformer) or "both" (LoRA), or "tokens"

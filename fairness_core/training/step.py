@@ -21,7 +21,7 @@ from fairness_core.sampling.steering import Conditioning
 from fairness_core.training.asking import Group
 from fairness_core.training.objective import Judgement, Reference, judge, look_at_originals, tell
 from fairness_core.training.start import Run
-from fairness_core.training.step_plan import kept_images, kept_prompts_of_step, prompts_of_step, rate_at
+from fairness_core.training.step_plan import kept_prompts_of_step, prompts_of_step, rate_at
 
 FIRST_TRAINING_NUMBER = 1_000_000  # training noises are never those of the pictures people compare
 IMAGES_PER_BATCH = 28  # (step, image) pairs of the backward pass: fewer take less memory and more time
@@ -81,7 +81,7 @@ def batch_of_step(run: Run) -> Batch:
     config, share = run.config, run.share
     drawn = Counter(prompts_of_step(config, run.step))
     images = {prompt: times * config.images_per_prompt for prompt, times in drawn.items()}
-    images |= dict.fromkeys(kept_prompts_of_step(config, run.step), kept_images(config, share.count))
+    images |= dict.fromkeys(kept_prompts_of_step(config, run.step), config.images_per_prompt)
     groups, numbers, noises = [], [], []
     for index, (prompt, total) in enumerate(images.items()):
         rng = np.random.default_rng([config.seed, run.step, index])

@@ -15,16 +15,9 @@ def prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
 
 
 def kept_prompts_of_step(config: FinetuneConfig, step: int) -> list[str]:
-    """The next of the kept prompts, in turn, one to two prompts that follow the target; none where there are none."""
+    """The next of the kept prompts, in turn; none where there are none."""
     kept = [prompt for prompt in config.kept_prompts if prompt not in config.prompts]
-    count = min(len(kept), -(-config.prompts_per_step // 2))
-    return [kept[(step * count + i) % len(kept)] for i in range(count)]
-
-
-def kept_images(config: FinetuneConfig, processes: int) -> int:
-    """How many images a kept prompt has in a step: few, since each is asked for what its own original shows, which
-    needs no distribution; at least one a process."""
-    return max(processes, config.images_per_prompt // 4)
+    return [kept[step % len(kept)]] if kept else []
 
 
 def rate_at(config: FinetuneConfig, step: int) -> float:

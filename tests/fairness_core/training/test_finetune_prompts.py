@@ -50,9 +50,6 @@ def test_every_step_keeps_one_prompt_in_turn(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "judge", lambda *a: asked.extend(g.target for g in groups_asked(*a)) or judge(*a))
     config = replace(CONFIG, kept_prompts=("a man", "a nurse", "an old man"), steps=3)
     assert [kept_prompts_of_step(config, step) for step in range(3)] == [["a man"], ["an old man"], ["a man"]]
-    several = replace(config, prompts_per_step=3, kept_prompts=("a man", "a woman", "an old man"))
-    assert [kept_prompts_of_step(several, step) for step in range(2)] == [["a man", "a woman"], ["an old man", "a man"]]
-    assert len(kept_prompts_of_step(replace(config, prompts_per_step=9), 0)) == 2, "no more than there are"
     assert kept_prompts_of_step(CONFIG, 0) == []
     kept = steps_of(run(tmp_path / "kept", config))
     assert [target is None for target in asked] == [False, True] * 3

@@ -21,7 +21,6 @@ from fairness_core.training.asking import Group
 from fairness_core.training.objective import judge, look_at_originals, tell
 from fairness_core.training.start import Run, start
 from fairness_core.training.step import FIRST_TRAINING_NUMBER, add_gradients, batch_of_step, keeps_graphs, take_step
-from fairness_core.training.step_plan import kept_images
 
 CONFIG = FinetuneConfig(
     model="tiny", prompts=("a nurse", "a chef", "a judge"), kept_prompts=("a man",), lora_rank=2, learning_rate=0.01,
@@ -74,10 +73,9 @@ def one_by_one(run: Run) -> list[Tensor]:
 
 
 def add_alone(run: Run, prompt: str, index: int) -> None:
-    model, config = run.model, run.config
-    n = config.images_per_prompt if run.targets[prompt] else kept_images(config, 1)
+    model, config, n = run.model, run.config, run.config.images_per_prompt
     rng = np.random.default_rng([config.seed, run.step, index])
-    first = FIRST_TRAINING_NUMBER + int(rng.integers(config.noise_batches)) * config.images_per_prompt * config.prompts_per_step
+    first = FIRST_TRAINING_NUMBER + int(rng.integers(config.noise_batches)) * n * config.prompts_per_step
     noise = draw_noise(prompt, range(first, first + n), config.seed, model.latent_shape)
     if config.gradient != "naive":
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
@@ -175,7 +173,7 @@ def test_new_originals_are_painted_together_and_kept(monkeypatch):
     monkeypatch.setattr("fairness_core.training.step.look_at_originals",
                         lambda critics, images: seen.append(len(images)) or look_at_originals(critics, images))
     together(run), together(run)
-    assert seen == [13] and {prompt for prompt, _ in run.originals} == {*CONFIG.prompts, "a man"}
+    assert seen == [16] and {prompt for prompt, _ in run.originals} == {*CONFIG.prompts, "a man"}
 
 
 def test_a_prompt_without_a_face_adds_nothing_and_the_others_do():
@@ -194,7 +192,7 @@ def test_pictures_that_are_not_finite_are_told_with_what_to_do():
     together(run)
     with torch.no_grad():
         run.model.vae.decoder.conv_out.bias.fill_(float("nan"))
-    with pytest.raises(NotFiniteError, match="13 of this step's 13 pictures are not finite.*Lower learning_rate"):
+    with pytest.raises(NotFiniteError, match="16 of this step's 16 pictures are not finite.*Lower learning_rate"):
         together(run)
 
 
