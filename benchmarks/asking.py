@@ -66,16 +66,27 @@ def of_prompt(seen: ImageSet, target: TargetDistribution, images: int, weights: 
                    np.var(steps[name], axis=0).sum(), np.linalg.norm(gap)) for name, gap in gaps.items()}
 
 
+class Together(TargetDistribution):
+    """Transported as one table of joint classes, as the paper does, also where it is a product."""
+
+    def independent_parts(self) -> tuple[TargetDistribution, ...]:
+        return (self,)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="the folder of a run with comparisons")
     parser.add_argument("--side", choices=SIDES, default=SIDES[0], help="pictures before or after the finetune")
     parser.add_argument("--images", type=int, nargs="+", default=[4, 8, 12, 24], help="images a prompt")
     parser.add_argument("--confidence", type=float, nargs="+", default=[0.6, 0.4, 0.0])
+    parser.add_argument("--together", action="store_true",
+                        help="all attributes in one transport, as the paper does: what the engine gains by its own")
     args = parser.parse_args(arguments)
     folder = RunFolder(args.run)
     config, comparisons = read_config(folder), load_comparisons(folder, as_perceived=True)
     targets = [config.target(c.prompt) for c in comparisons]
+    if args.together:
+        targets = [Together(target.attributes, target.joint) for target in targets]
     rows = [[f"{confidence:g}", str(images), pull.attribute, f"{pull.asked:.0%}", f"{pull.way:.2f}", f"{pull.noise:.2f}"]
             for confidence in args.confidence for images in args.images
             for pull in pulls(comparisons, targets, args.side, images, replace(config.losses, confidence=confidence))]

@@ -40,3 +40,12 @@ def test_the_command_prints_a_row_an_attribute(capsys):
     asking.main([str(RECORDED), "--images", "8", "--confidence", ".4"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[2] for line in lines[2:]] == ["gender", "race", "age"]
+
+
+def test_one_transport_for_all_attributes_pulls_less(capsys):
+    ways = []
+    for more in ([], ["--together"]):
+        asking.main([str(RECORDED), "--side", "tuned", "--images", "4", "--confidence", "0", *more])
+        lines = capsys.readouterr().out.splitlines()[2:]
+        ways.append([float(line.split(" | ")[4]) for line in lines])
+    assert all(together < apart for apart, together in zip(*ways, strict=True))
