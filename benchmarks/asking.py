@@ -1,6 +1,7 @@
 """How much of a target reaches the gradient, by images a prompt and by the confidence that a label needs.
 
 python -m benchmarks.asking assets/recorded/mini-medium [--side tuned] [--images 4 8 12 24] [--confidence .6 .4 0]
+    [--together]
 Paints nothing: takes batches from the pictures of a recorded run, as it perceived them, and asks the transport what each
 is to become. Where few are asked, a finetune stands still, whatever its rate; where asking is noisy, it needs steps.
 """

@@ -83,12 +83,7 @@ def dependent_pair(target: TargetDistribution) -> str:
 
 def exact_table(pair: str, target: TargetDistribution) -> joint_table.Table:
     """The share of each combination in percent."""
-    rows, columns = joint_table.axes(pair)
-    kept = [target.names.index(a.name) for a in (rows, columns)]
-    shares = target.joint.sum(axis=tuple(i for i in range(target.joint.ndim) if i not in kept))
-    if kept[0] > kept[1]:
-        shares = shares.T
-    return [percents(row) for row in shares]
+    return [percents(row) for row in target.part([a.name for a in joint_table.axes(pair)]).joint]
 
 
 def percents(ratios: np.ndarray) -> list[float]:

@@ -44,9 +44,7 @@ def joint_target(config: FinetuneConfig, names: Sequence[str]) -> np.ndarray | N
     target = target_if_any(config)
     if target is None or not set(names) <= set(target.names):
         return None
-    others = tuple(i for i, name in enumerate(target.names) if name not in names)
-    joint = target.joint.sum(axis=others)
-    return joint if [n for n in target.names if n in names] == list(names) else joint.T
+    return target.part(names).joint
 
 
 def joint_figure(comparisons: Sequence[PromptComparison], config: FinetuneConfig, pair: str) -> go.Figure:

@@ -5,7 +5,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-import numpy as np
 
 from fairness_core.errors import UserError
 from fairness_core.metrics import summarise
@@ -14,7 +13,6 @@ from fairness_core.report.sides import Figure, figure_of, likeness
 from fairness_core.report.table import has_baseline
 from fairness_core.report.text_tables import NOT_MEASURED, TextRow, TextTable
 from fairness_core.results import ImageSet, PromptComparison
-from fairness_core.settings.attributes import TargetDistribution
 from fairness_core.settings.config import FinetuneConfig
 
 MOST_RUNS = 6
@@ -119,16 +117,9 @@ def distance(run: Run, sets: Sequence[ImageSet], attribute: str) -> Figure | Non
     names, target = tuple(attribute.split(" x ")), target_if_any(run.config)
     if target is None or not set(names) <= set(target.names) or not any(s.found.any() for s in sets):
         return None
-    ratios = {s.prompt: joint_of(run.config.target(s.prompt), names) for s in sets}
+    ratios = {s.prompt: run.config.target(s.prompt).part(names).joint for s in sets}
     summary = summarise(sets, names, ratios)
     return figure_of(summary.distance, summary)
-
-
-def joint_of(target: TargetDistribution, names: Sequence[str]) -> np.ndarray:
-    """The target of some attributes together, with an axis for each, in that order."""
-    kept = [target.names.index(name) for name in names]
-    joint = target.joint.sum(axis=tuple(i for i in range(target.joint.ndim) if i not in kept))
-    return joint.transpose(np.argsort(np.argsort(kept)))
 
 
 def side_by_side_table(found: Sequence[Point]) -> TextTable:

@@ -151,24 +151,26 @@ class TargetDistribution:
 
     def marginal(self, name: str) -> np.ndarray:
         """Target of one attribute alone, [classes]. Raises KeyError when it is not controlled."""
-        if name not in self.names:
-            raise KeyError(name)
-        return self.part([self.names.index(name)]).joint
+        return self.part([name]).joint
 
-    def part(self, axes: Sequence[int]) -> "TargetDistribution":
-        """Of these attributes alone, by their places, in rising order."""
+    def part(self, names: Sequence[str]) -> "TargetDistribution":
+        """Of these attributes alone, in this order. Raises KeyError for one that is not controlled."""
+        if missing := set(names) - set(self.names):
+            raise KeyError(missing.pop())
+        axes = [self.names.index(name) for name in names]
         others = tuple(i for i in range(self.joint.ndim) if i not in axes)
-        return TargetDistribution(tuple(self.attributes[i] for i in axes), self.joint.sum(axis=others))
+        return TargetDistribution(tuple(self.attributes[i] for i in axes),
+                                  self.joint.sum(axis=others).transpose(np.argsort(np.argsort(axes))))
 
     def independent_parts(self) -> tuple["TargetDistribution", ...]:
         """The smallest parts of which the joint table is the product: what it says of one, it says whatever the others are."""
-        first, *others = range(self.joint.ndim)
+        first, *others = self.names
         for size in range(len(others)):
             for chosen in combinations(others, size):
-                apart = [i for i in others if i not in chosen]
+                apart = [name for name in others if name not in chosen]
                 part, rest = self.part([first, *chosen]), self.part(apart)
                 product = np.multiply.outer(part.joint, rest.joint)
-                if np.allclose(self.joint.transpose(first, *chosen, *apart), product, rtol=0, atol=ROUNDING):
+                if np.allclose(self.part([first, *chosen, *apart]).joint, product, rtol=0, atol=ROUNDING):
                     return part, *rest.independent_parts()
         return (self,)
 

@@ -60,10 +60,9 @@ def transport_targets(probabilities: dict[str, np.ndarray], target: TargetDistri
     One binary attribute has a closed form; otherwise `draws` draws estimate the expectation.
     Raises TransportError without images, or for an attribute that is missing or has other classes.
     """
-    check_probabilities(probabilities, target)
-    found = {}
+    controlled, found = check_probabilities(probabilities, target), {}
     for part in target.independent_parts():
-        found |= assign_together([np.asarray(probabilities[name], dtype=float) for name in part.names], part, draws, rng)
+        found |= assign_together([controlled[name] for name in part.names], part, draws, rng)
     return {name: found[name] for name in target.names}
 
 
@@ -127,18 +126,21 @@ def joint_cost(probabilities: list[np.ndarray]) -> np.ndarray:
     return np.sqrt(squared)
 
 
-def check_probabilities(probabilities: dict[str, np.ndarray], target: TargetDistribution) -> None:
-    """Raises TransportError for controlled attributes whose probabilities cannot be matched to the target."""
+def check_probabilities(probabilities: dict[str, np.ndarray], target: TargetDistribution) -> dict[str, np.ndarray]:
+    """The controlled attributes' probabilities in the target's order. Raises TransportError."""
     if missing := [name for name in target.names if name not in probabilities]:
         raise TransportError(f"The target controls {missing[0]!r}, which the classifier does not perceive: "
                              f"choose among {', '.join(probabilities)}.")
-    controlled = [np.asarray(probabilities[name], dtype=float) for name in target.names]
-    for attribute, values in zip(target.attributes, controlled):
-        if values.shape != (len(controlled[0]), len(attribute.classes)):
+    controlled = {name: np.asarray(probabilities[name], dtype=float) for name in target.names}
+    images = len(controlled[target.names[0]])
+    for attribute in target.attributes:
+        values = controlled[attribute.name]
+        if values.shape != (images, len(attribute.classes)):
             raise TransportError(f"Probabilities of {attribute.name} have shape {values.shape}: "
-                                 f"expected ({len(controlled[0])}, {len(attribute.classes)}).")
+                                 f"expected ({images}, {len(attribute.classes)}).")
         if not np.isfinite(values).all():
             raise TransportError(f"Probabilities of {attribute.name} are not finite: the classifier cannot read these "
                                  "faces. Load the model in float32, or use another classifier.")
-    if not len(controlled[0]):
+    if not images:
         raise TransportError("No image with a face: there is nothing to assign.")
+    return controlled

@@ -4,18 +4,16 @@ import csv
 import io
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from helpers.runs import CONFIG, comparison, image_set
 
-from fairness_core.report.side_by_side import (ORIGINAL, TUNED, WORDS, Run, SideBySideError, attributes_of, joint_of,
-                                               points, shared_prompts, side_by_side_csv, side_by_side_table)
+from fairness_core.report.side_by_side import (ORIGINAL, TUNED, WORDS, Run, SideBySideError, attributes_of, points,
+                                               shared_prompts, side_by_side_csv, side_by_side_table)
 from fairness_core.report.side_by_side_figure import figure_of_runs
 from fairness_core.report.side_by_side_page import side_by_side_html
 from fairness_core.report.text_tables import NOT_MEASURED
 from fairness_core.results import Baseline, PromptComparison
 from fairness_core.runs import RunFolder, load_comparisons, save_comparisons, strength_folder, strength_sweep
-from fairness_core.settings.attributes import TargetDistribution, parity
 
 RACE = replace(CONFIG, marginals={"race": dict.fromkeys(("wmelh", "asian", "black", "indian"), .25)})
 
@@ -62,10 +60,6 @@ def test_joint_targets_are_measured_jointly():
     both = replace(CONFIG, marginals={**RACE.marginals, **CONFIG.marginals})
     assert attributes_of([run("a", "nurse", config=both)]) == ["race", "gender", "race x gender"]
     assert points([run("a", "nurse", config=both)], "race x gender")[1].distance.value > 0
-    target = TargetDistribution.from_joint(["gender", "age"], [[.1, .2], [.3, .4]])
-    np.testing.assert_allclose(joint_of(target, ["age", "gender"]), [[.1, .3], [.2, .4]])
-    np.testing.assert_allclose(joint_of(target, ["age"]), [.4, .6])
-    assert joint_of(parity("gender", "race", "age"), ["race", "age"]).shape == (4, 2)
 
 
 def test_too_many_or_twice_the_same_is_refused():

@@ -84,6 +84,15 @@ def test_marginals_multiply_in_the_order_given():
     np.testing.assert_allclose(target.marginal("gender"), [0.5, 0.5])
 
 
+def test_a_part_has_its_attributes_in_the_order_asked_for():
+    target = TargetDistribution.from_joint(["gender", "age"], [[.1, .2], [.3, .4]])
+    np.testing.assert_allclose(target.part(["age", "gender"]).joint, [[.1, .3], [.2, .4]])
+    np.testing.assert_allclose(target.part(["age"]).joint, [.4, .6])
+    assert parity("gender", "race", "age").part(["race", "age"]).joint.shape == (4, 2)
+    with pytest.raises(KeyError):
+        target.part(["race"])
+
+
 def test_a_target_is_split_where_its_table_is_a_product():
     """Whatever the order of its attributes; a table rounded as files round it is still a product."""
     age, tied = np.array([0.75, 0.25]), np.array([[0.4, 0.1], [0.1, 0.4]])
