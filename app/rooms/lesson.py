@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import plotly.graph_objects as go
 
 from fairness_core.errors import UserError
-from fairness_core.metrics import wilson_interval
+from fairness_core.metrics import percent, wilson_interval
 from fairness_core.plots import SERIES, concept_name, style
 from fairness_core.results import ImageSet
 from fairness_core.settings.attributes import load_attributes
@@ -155,4 +155,4 @@ def add_share(figure: go.Figure, name: str, count: int, n: int, look: tuple[str,
     colour, dash = look
     figure.add_vrect(x0=low, x1=high, fillcolor=colour, opacity=.15, line_width=0)
     figure.add_scatter(x=[100 * count / n] * 2, y=[0, height], mode="lines", line={"color": colour, "width": 3, "dash": dash},
-                       name=f"{name}: {count / n:.0%} ({low:.0f} to {high:.0f} %, {n} faces)", hoverinfo="name")
+                       name=f"{name}: {percent(count / n)} ({low:.0f} to {high:.0f} %, {n} faces)", hoverinfo="name")

@@ -14,6 +14,7 @@ from app.requests import settings
 from app.rooms.compare_figures import of_prompt
 from app.rooms.desk import Desk
 from fairness_core.errors import UserError, words_for
+from fairness_core.metrics import percent
 from fairness_core.metrics.must_not_move import Moved, Proportion, counted, load_panel, what_moved
 from fairness_core.plots import concept_name
 from fairness_core.settings.attributes import load_attributes
@@ -145,4 +146,4 @@ def share_words(share: Proportion) -> tuple[str, str]:
     """A share, and its interval."""
     if share.frequency is None:
         return "no face", ""
-    return f"{share.frequency:.0%} of {share.n}", f"{share.low:.0%} to {share.high:.0%}"
+    return f"{percent(share.frequency)} of {share.n}", f"{percent(share.low)} to {percent(share.high)}"

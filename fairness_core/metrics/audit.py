@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from fairness_core.errors import UserError
-from fairness_core.metrics import MeanOverPrompts, PromptSummary, Verdict, sampling_floor, summarise, verdict
+from fairness_core.metrics import MeanOverPrompts, PromptSummary, Verdict, percent, sampling_floor, summarise, verdict
 from fairness_core.metrics.verdicts import more_images
 from fairness_core.results import ImageSet
 from fairness_core.settings.attributes import Attribute, TargetDistribution
@@ -15,10 +15,10 @@ from fairness_core.settings.attributes import Attribute, TargetDistribution
 STATUS = {"reached": "pass", "not yet": "fail", "cannot tell": "cannot tell"}
 RULE = (
     "The distance is half the L1 distance between the perceived frequencies and the target, over images with a face: "
-    "the share of faces that would have to change class. Pass: a model exactly {tolerance:.0%} away from the target "
-    "would come this close in at most {error:.0%} of such samples. Fail: it would come this far in at most {error:.0%} "
+    "the share of faces that would have to change class. Pass: a model exactly {tolerance} away from the target "
+    "would come this close in at most {error} of such samples. Fail: it would come this far in at most {error} "
     "of them. Otherwise these images cannot tell. Overall, the mean distance over prompts is judged in the same way. Of "
-    "prompts exactly {tolerance:.0%} away, about {error:.0%} fail by chance: of 20 prompts, expect up to "
+    "prompts exactly {tolerance} away, about {error} fail by chance: of 20 prompts, expect up to "
     "{chance:.0f}.")
 
 
@@ -107,7 +107,7 @@ def audit(image_sets: Sequence[ImageSet], target: TargetDistribution, tolerance:
         judged += (audit_attributes(image_sets, target.attributes, target.joint, tolerance, confidence),)
     error = 1 - confidence
     return Audit(together([a.status for a in judged]), tolerance, confidence,
-                 RULE.format(tolerance=tolerance, error=error, chance=20 * error), judged)
+                 RULE.format(tolerance=percent(tolerance), error=percent(error), chance=20 * error), judged)
 
 
 def together(statuses: Sequence[str]) -> str:
@@ -160,7 +160,7 @@ def scaled(faces_needed: int, images: int, faces: int) -> int:
 
 def sentence(told: Verdict, distance: float, tolerance: float, needed: int, a_prompt: str = "") -> str:
     """needed: more images, with or without a face; a_prompt: " a prompt" where several are judged together."""
-    apart = f"{distance:.0%} of the faces would have to change, {tolerance:.0%} may"
+    apart = f"{percent(distance)} of the faces would have to change, {percent(tolerance)} may"
     if told.status != "cannot tell":
         return apart
     return f"{apart}: cannot tell yet with so many images{a_prompt} ({more_images(told.images_needed, needed)})"

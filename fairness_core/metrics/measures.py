@@ -23,6 +23,11 @@ def joint_labels(labels: Sequence[np.ndarray], classes: Sequence[int]) -> np.nda
 
 
 @lru_cache(maxsize=4096)  # scipy takes a millisecond, and a page of figures asks for hundreds, often the same
+def percent(ratio: float) -> str:
+    """ "40 %", as every text says it."""
+    return f"{100 * ratio:.0f} %"
+
+
 def wilson_interval(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval of a frequency count / n. Raises ValueError unless n > 0."""
     interval = stats.binomtest(int(count), int(n)).proportion_ci(confidence, method="wilson")

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from fairness_core.metrics import wilson_interval
+from fairness_core.metrics import percent, wilson_interval
 from fairness_core.plots.style import CLEAR, PERCENT_TICKS, TEXT, concept_name, literal, message, style, visible
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import Attribute
@@ -99,7 +99,7 @@ def intervals(counts: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray
 
 def interval_text(count: int, n: int) -> str:
     low, high = wilson_interval(count, n)
-    return f"{count / n:.0%} [{low:.0%}, {high:.0%}], {count} of {n} faces"
+    return f"{percent(count / n)} [{percent(low)}, {percent(high)}], {count} of {n} faces"
 
 
 def add_target_line(figure: go.Figure, target: float) -> None:
@@ -186,7 +186,7 @@ def joint_heatmap(target: np.ndarray | None, reached_before: np.ndarray, reached
         table = np.asarray(table, float)
         if table.shape != shape:
             raise ValueError(f"The {name.lower()} table has shape {table.shape}; these attributes need {shape}.")
-        hover = [[interval_text(round(v * n), n) if n and np.isfinite(v) else f"{v:.0%}" for v in line] for line in table]
+        hover = [[interval_text(round(v * n), n) if n and np.isfinite(v) else percent(v) for v in line] for line in table]
         figure.add_heatmap(
             z=100 * table, x=[literal(c.label) for c in attribute_b.classes],
             y=[literal(c.label) for c in attribute_a.classes],

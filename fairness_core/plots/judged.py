@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from fairness_core.metrics import percent
 from fairness_core.plots.distributions import (CELL_INK, DENSE_ROW_HEIGHT, MANY_ROWS, ROW_HEIGHT, add_bars,
                                                add_frequencies, add_target_line, add_target_marks, frequency,
                                                interval_text, intervals, share)
@@ -85,7 +86,7 @@ def add_extra(figure: go.Figure, counts: Sequence[tuple[int, int]], places: np.n
     low, high = intervals([(n, total) for _, n, total in shown])
     figure.add_bar(
         x=[place for place, _, _ in shown], y=values, width=0.36, showlegend=False, textposition="none",
-        text=[f"{n / total:.0%}, {n} of {total}" for _, n, total in shown], hovertemplate="%{text}<extra></extra>",
+        text=[f"{percent(n / total)}, {n} of {total}" for _, n, total in shown], hovertemplate="%{text}<extra></extra>",
         marker={"color": TEXT, "pattern": {"shape": ".", "size": 7, "solidity": 0.25}},
         error_y={"type": "data", "symmetric": False, "array": high - values, "arrayminus": values - low, "color": TEXT,
                  "thickness": 1.6, "width": 4})
@@ -101,7 +102,7 @@ def joint_shares(target: np.ndarray | None, counts: np.ndarray | None, first: At
         f"These pictures, {total} faces": (counts / total, counts)}
     figure = make_subplots(rows=len(tables), cols=1, subplot_titles=list(tables), shared_xaxes=True, vertical_spacing=0.14)
     for row, (shares, counted) in enumerate(tables.values(), 1):
-        hover = [[f"{v:.0%}" for v in line] for line in shares] if counted is None else [
+        hover = [[percent(v) for v in line] for line in shares] if counted is None else [
             [interval_text(int(n), total) for n in line] for line in counted]
         figure.add_heatmap(
             z=100 * shares, x=[literal(c.label) for c in second.classes], y=[literal(c.label) for c in first.classes],

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from fairness_core.metrics import percent
 from fairness_core.plots.distributions import WORDS, WORDS_COLOUR, class_bars, intervals, sides
 from fairness_core.plots.style import CLEAR, TEXT, literal
 from fairness_core.results import ImageSet, PromptComparison
@@ -45,7 +46,7 @@ def add_extra(figure: go.Figure, image_sets: Sequence[ImageSet], attribute: str,
     filled, line = name == "after", WORDS_COLOUR if name == WORDS else TEXT
     figure.add_bar(
         x=[place for place, _, _ in shown], y=values, width=width, name=name, showlegend=False, textposition="none",
-        text=[f"{name} {n / total:.0%}, {n} of {total}" for _, n, total in shown], hovertemplate="%{text}<extra></extra>",
+        text=[f"{name} {percent(n / total)}, {n} of {total}" for _, n, total in shown], hovertemplate="%{text}<extra></extra>",
         marker={"color": TEXT if filled else CLEAR, "line": {"color": line, "width": 1.5},
                 "pattern": {"shape": "." if filled else "", "size": 7, "solidity": 0.25}},
         error_y={"type": "data", "symmetric": False, "array": high - values, "arrayminus": values - low,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from fairness_core.metrics import percent
 from fairness_core.report.record import side_record
 from fairness_core.results import PromptComparison
 from fairness_core.settings.attributes import load_attributes
@@ -40,10 +41,6 @@ class Share:
     def sentence(self) -> str:
         """ "6 % to 81 % women, target 60 %"."""
         return f"{self.figures[0]} to {self.figures[1]} {self.label}, target {self.goal}"
-
-
-def percent(ratio: float) -> str:
-    return f"{100 * ratio:.0f} %"
 
 
 def controlled_shares(comparison: PromptComparison, config: FinetuneConfig) -> dict[str, list[Share]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fairness_core.metrics import percent
 from fairness_core.metrics.diversity import ClassDiversity, Spread, diversity
 from fairness_core.metrics.must_not_move import Proportion
 from fairness_core.metrics.side_effects import ClassMoved, Mean, Moved, side_effects
@@ -140,7 +141,7 @@ def changed_words(share: Proportion, part: Moved, question: str) -> tuple[str, s
         return "–", ""
     gain = part.gained[question]
     most = f"; {gain.answer} {gain.before} → {gain.after}" if gain else ""
-    return f"{share.frequency:.0%}", f"{100 * share.low:.0f} to {share.high:.0%}{most}"
+    return percent(share.frequency), f"{100 * share.low:.0f} to {percent(share.high)}{most}"
 
 
 def mean_words(mean: Mean) -> tuple[str, str]:

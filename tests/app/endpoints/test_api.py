@@ -114,7 +114,7 @@ def test_every_endpoint_is_a_tool_for_assistants(client):
 def test_audit_paints_and_judges(client):
     answer = client.predict(["nurse", "judge"], PARITY, .05, 12, api_name="/audit")
     audit = answer["audit"]
-    assert answer["state"] == "finished" and audit["tolerance"] == .05 and "5%" in audit["rule"]
+    assert answer["state"] == "finished" and audit["tolerance"] == .05 and "5 %" in audit["rule"]
     [gender] = audit["attributes"]
     assert gender["classes"] == ["Female", "Male"] and gender["target"] == [.5, .5] and len(gender["prompts"]) == 2
     assert gender["passed"] + gender["failed"] + gender["untold"] == 2

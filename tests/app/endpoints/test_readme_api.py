@@ -22,4 +22,4 @@ def test_the_examples_run(example, serve, tmp_path, monkeypatch, capsys):
     if "/report" in example:
         assert "Finished" in told and Path("report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     else:
-        assert "Pass: a model exactly 10% away" in told and "a photo of the face of a judge, a person" in told
+        assert "Pass: a model exactly 10 % away" in told and "a photo of the face of a judge, a person" in told

@@ -25,7 +25,7 @@ def test_many_fair_images_pass_and_many_unfair_ones_fail():
     assert fair.status == "pass" and fair.images_needed == 0 and (fair.passed, fair.failed, fair.untold) == (1, 0, 0)
     [unfair] = audit([images("a", 40, 360)], GENDER).attributes
     assert unfair.status == "fail" and unfair.prompts[0].distance == pytest.approx(.4)
-    assert "40% of the faces would have to change, 10% may" in unfair.sentence
+    assert "40 % of the faces would have to change, 10 % may" in unfair.sentence
 
 
 def test_few_images_cannot_tell_and_say_how_many_would():
@@ -84,7 +84,7 @@ def test_prompts_without_a_face_are_told_and_do_not_count():
 
 def test_the_rule_is_stated_and_everything_is_plain_data():
     result = audit([images("a", 8, 8), images("b", 0, 0, no_face=2)], GENDER, tolerance=.2, confidence=.9)
-    assert "20%" in result.rule and "10%" in result.rule
+    assert "20 %" in result.rule and "10 %" in result.rule
     assert json.loads(json.dumps(result.to_plain()))["attributes"][0]["prompts"][0]["prompt"] == "a"
 
 

@@ -32,7 +32,7 @@ def test_frequencies_by_words_stand_between_before_and_after():
     figure = distribution_plot([compared(5)], GENDER, "female")
     [before], [words], [after] = (named(figure, name) for name in ("before", WORDS, "after"))
     assert (before.x[0], words.x[0], after.x[0]) == (0, 50, 80) and after.y[0] < words.y[0] < before.y[0]
-    assert 0 < words.error_x.array[0] < 50 and f"{WORDS} 50% [" in words.text[0]
+    assert 0 < words.error_x.array[0] < 50 and f"{WORDS} 50 % [" in words.text[0]
 
 
 def test_a_prompt_without_its_baseline_has_no_third_mark_and_none_of_all_prompts_together():

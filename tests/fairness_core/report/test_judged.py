@@ -71,7 +71,7 @@ def test_the_figures_have_one_side_with_intervals_and_the_target(judged):
     figure = share_plot(judged.image_sets, GENDER, "female", .5)
     assert figure.layout.yaxis.ticktext == ("nobody", "nurse", "&lt;b&gt;", "judge")
     assert [trace.name for trace in figure.data] == ["pictures"] and len(figure.data[0].x) == 3
-    assert "90% [60%, 98%], 9 of 10 faces" in figure.data[0].text[0] and figure.layout.annotations[0].text == "target 50 %"
+    assert "90 % [60 %, 98 %], 9 of 10 faces" in figure.data[0].text[0] and figure.layout.annotations[0].text == "target 50 %"
     by_name = share_plot(judged.image_sets, GENDER, "male", {s.prompt: .25 for s in judged.image_sets}, by_name=True)
     assert by_name.layout.yaxis.ticktext[-1] == "&lt;b&gt;" and by_name.data[1].name == "target"
     bars = judged_bars(judged.image_sets, GENDER, np.array([.5, .5]))
