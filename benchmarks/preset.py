@@ -2,6 +2,7 @@
 
 python -m benchmarks.preset mini-short                              (finetune, then 40 images a held-out prompt)
 python -m benchmarks.preset mini-short mini-race --images 60        (the originals are painted once for all)
+python -m benchmarks.preset mini-short --trained-prompts 6 --set 'marginals={age: {young: 0.6, old: 0.4}}'
 python -m benchmarks.preset mini-short mini-medium --record assets/recorded --images 60 --trained-prompts 6
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from fairness_core.about import About, machine
 from fairness_core.adapters.files import halve_precision
+from fairness_core.commands.common import changed
 from fairness_core.evaluation.baseline import baselines
 from fairness_core.evaluation.compare import compare
 from fairness_core.evaluation.originals import Originals
@@ -39,11 +41,13 @@ def main() -> None:
     parser.add_argument("presets", nargs="+", help="names in assets/presets")
     parser.add_argument("--images", type=int, default=40, help="images a prompt")
     parser.add_argument("--trained-prompts", type=int, default=0, help="also measure this many finetuned prompts")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings other than the presets' own")
     parser.add_argument("--record", type=Path, help="keep the runs in this folder, as the page shows recorded runs")
     args = parser.parse_args()
     model, originals = load_model("mini"), Originals()
     for name in args.presets:
         preset = load_preset(ASSETS / "presets" / f"{name}.yaml")
+        preset = replace(preset, config=changed(preset.config, args.set))
         with tempfile.TemporaryDirectory() as scratch:
             measure_preset(model, preset, RunFolder((args.record or Path(scratch)) / name), args, originals)
 

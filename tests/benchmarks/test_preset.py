@@ -48,6 +48,12 @@ def test_every_preset_is_measured_on_all_and_on_each_kind_of_held_out_concept(fe
     assert low <= gender["bias_original"][0] <= high and sum(gender["frequencies_tuned"]) == pytest.approx(1, abs=0.01)
 
 
+def test_another_target_than_the_presets_own(few, monkeypatch, capsys):
+    records = run(monkeypatch, capsys, "mini-short", "--images", "2", "--set", "marginals={age: {young: 0.6, old: 0.4}}")
+    controlled = {r["attribute"] for r in records if r.get("controlled")}
+    assert controlled == {"age"} and all("distance_tuned" in r for r in records if r.get("attribute") == "age")
+
+
 def test_each_run_is_recorded_in_a_folder_of_its_own(few, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(command, "RECORDED_PICTURES", 1)
     records = run(monkeypatch, capsys, "mini-short", "mini-race", "--images", "2", "--record", str(tmp_path))
