@@ -22,6 +22,7 @@ from fairness_core.report.side_by_side_page import side_by_side_html
 from fairness_core.report.text_tables import attribute_label
 
 EMPTY = "Choose runs above"
+PAINTED = {"model": "model", "guidance_scale": "guidance scale", "steps_shown": "sampling steps", "seed": "seed"}
 FILES = {"side_html": "side-by-side.html", "side_csv": "side-by-side.csv"}
 
 
@@ -86,7 +87,7 @@ class SideBySideRoom:
             "side_attribute": Piece((which, attribute), lambda: gr.update(
                 choices=[(attribute_label(name), name) for name in attributes_of(runs)], value=attribute or None)),
             "side_plot": Piece((which, attribute, likeness), lambda: drawn(found, attribute, likeness)),
-            "side_note": Piece((which, len(runs)), lambda: note(prompts_words(runs)) if runs else ""),
+            "side_note": Piece((which, len(runs)), lambda: note(figures_words(runs)) if runs else ""),
             "side_table": Piece((which, attribute), lambda: text_table.html(
                 "Runs side by side", side_by_side_table(found)) if found else ""),
         }
@@ -147,7 +148,7 @@ class SideBySideRoom:
             runs = [sides.as_run(one, self.desk.runner.store.recorded_runs) for one in views]
             attribute = values["side_attribute"]
             found = points(runs, attribute)
-            texts = {"side_html": side_by_side_html(found, attribute, prompts_words(runs)), "side_csv": side_by_side_csv(found)}
+            texts = {"side_html": side_by_side_html(found, attribute, figures_words(runs)), "side_csv": side_by_side_csv(found)}
         except (UserError, OSError) as error:
             return {"side_banner": render.banner(Failure(words_for(error), "Nothing was made."))}
         return {"side_banner": ""} | {name: download_text(FILES[name], text) for name, text in texts.items()}
@@ -155,6 +156,18 @@ class SideBySideRoom:
 
 def drawn(found: Sequence[Point], attribute: str, likeness: str):
     return figure_of_runs(found, attribute_label(attribute), likeness) if found else message(EMPTY, "Side by side")
+
+
+def figures_words(runs: Sequence[Run]) -> str:
+    """What the figures are of: the prompts, and whether the originals are the same."""
+    return " ".join(filter(None, (prompts_words(runs), originals_words(runs))))
+
+
+def originals_words(runs: Sequence[Run]) -> str:
+    """What the runs paint with that makes their originals others; nothing where those are the same."""
+    values = {label: list(dict.fromkeys(f"{getattr(run.config, name)}" for run in runs)) for name, label in PAINTED.items()}
+    different = [f"{label} {' and '.join(each)}" for label, each in values.items() if len(each) > 1]
+    return f"Each has its own original pictures: {', '.join(different)}." if different else ""
 
 
 def prompts_words(runs: Sequence[Run]) -> str:

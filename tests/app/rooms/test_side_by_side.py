@@ -1,5 +1,6 @@
 """Runs side by side on the page: chosen, by link, at other strengths, and as files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,13 @@ def test_runs_that_share_no_prompt_say_so(room, runner):
     other = wait(runner, runner.submit(request("a photo of a judge")), "finished")
     assert "On the 1 prompt that all these runs" in drawn(room, view.job_id, other.job_id)["side_note"]
     assert drawn(room, view.job_id)["side_note"].count("On the 2 prompts that it was compared on") == 1
+
+
+def test_originals_that_differ_are_told(room, runner):
+    asked = [replace(request(), config=replace(request().config, guidance_scale=scale)) for scale in (1.0, 1.5)]
+    unguided, guided = (wait(runner, runner.submit(each), "finished").job_id for each in asked)
+    assert "its own original pictures: guidance scale 1.0 and 1.5." in drawn(room, unguided, guided)["side_note"]
+    assert "its own original" not in drawn(room, guided)["side_note"]
 
 
 def test_nothing_chosen_is_no_error_and_an_unknown_run_is_named(room):
