@@ -28,7 +28,7 @@ ADVANCED = {
     "learning_rate": "Size of an update (AdamW). Too large and faces fall apart.",
     "lora_rank": "Size of the adapter (LoRA).",
     "sampling_steps": "Denoising steps of an image while it trains: fewer are faster.",
-    "guidance_scale": "How strongly an image follows its prompt (classifier-free guidance).",
+    "guidance_scale": "How strongly an image follows its prompt (classifier-free guidance). 1: none, which is faster.",
     "semantics": "Weight of keeping the picture as it was (image-semantics loss).",
     "face": "Weight of keeping faces real (face-realism loss).",
     "confidence": "An image is moved only when its target class is at least this certain beyond what the target itself says, 0 to 1.",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class About:
-    """What is told about a run. recorded: made beforehand; date: ISO 8601; seconds: of training."""
+    """What is told about a run. recorded: made beforehand; date: ISO 8601; seconds: of training; seen_first: of the recorded
+    ones, the one that a visitor is shown."""
 
     title: str
     recorded: bool = False
@@ -15,6 +16,7 @@ class About:
     seconds: float = 0.0
     note: str = ""
     model: str = "mini"
+    seen_first: bool = False
 
 
 def machine() -> str:

@@ -47,7 +47,7 @@ def costs(config: FinetuneConfig) -> str:
     """What decides how long a step takes: settings that agree in it share what was measured."""
     return " ".join(map(str, (config.model, config.tune, config.images_per_prompt, config.prompts_per_step,
                               bool(config.kept_prompts), config.sampling_steps, config.timesteps_per_update,
-                              config.noise_batches, config.gradient)))
+                              config.noise_batches, config.gradient, config.guidance_trained > 1)))
 
 
 def painting_costs(config: FinetuneConfig) -> str:

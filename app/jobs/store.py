@@ -89,14 +89,14 @@ class JobStore:
 
     @cached_property
     def recorded_runs(self) -> dict[str, About]:
-        """What is told of the runs that ship with the app, by id, the longest first: it came furthest."""
+        """What is told of the runs that ship with the app, by id, the one to be seen first before the others, these the longest first."""
         found = {}
         for path in sorted(self.recorded_root.glob("*/config.yaml")):
             try:
                 found[path.parent.name] = runs.read_about(runs.RunFolder(path.parent))
             except runs.RunError as error:
                 log.warning("the recorded run %s cannot be shown: %s", path.parent.name, error)
-        return dict(sorted(found.items(), key=lambda run: run[1].seconds, reverse=True))
+        return dict(sorted(found.items(), key=lambda run: (run[1].seen_first, run[1].seconds), reverse=True))
 
     def recorded_panel(self, run_id: str) -> JobView | None:
         """What must not move, as it was painted for a run that ships with the app; None where it was not."""

@@ -66,6 +66,8 @@ class FinetuneConfig:
     gradient: "adjusted", "naive" or "unscaled".
     sampling_steps: denoising steps of the images trained on; comparison_steps: of those that people look at and that
     are measured (0: as many as sampling_steps).
+    guidance_scale: of the images that people look at and that are measured, film strips too; training_guidance_scale: of
+    those trained on, from 1 (no guidance: a step is cheaper, as only the prompt is read) to 100, or 0 for the same.
     timesteps_per_update: how many of the sampling_steps carry gradient (0: all).
     unconditional_gradient: whether the empty prompt's branch of the guidance carries gradient too (exact), or not
     (cheaper).
@@ -100,6 +102,7 @@ class FinetuneConfig:
     comparison_steps: Annotated[Whole, Field(ge=0, le=1000, description="0: as many as sampling_steps")] = 0
     timesteps_per_update: Annotated[Whole, Field(ge=0, le=1000, description="0: all")] = 3
     guidance_scale: Annotated[Number, Field(ge=1, le=100, description="1: no guidance")] = 1.75
+    training_guidance_scale: Annotated[Number, Field(ge=0, le=100, description="0: as guidance_scale")] = 0.0
     gradient: Literal["adjusted", "naive", "unscaled"] = "adjusted"
     unconditional_gradient: Switch = True
     noise_batches: Annotated[Whole, Field(ge=0, le=1_000_000, description="0: new noises every time")] = 2
@@ -112,6 +115,9 @@ class FinetuneConfig:
         if self.timesteps_per_update > self.sampling_steps:
             raise ConfigError(f"timesteps_per_update is {self.timesteps_per_update}: it must lie between 0 (all) and "
                               f"sampling_steps, {self.sampling_steps}.")
+        if 0 < self.training_guidance_scale < 1:
+            raise ConfigError(f"training_guidance_scale is {self.training_guidance_scale:g}: it must be 0 (as guidance_scale) or "
+                              f"at least 1 (no guidance).")
         if (images := self.images_per_prompt * self.prompts_per_step) > MOST_IMAGES_A_STEP:
             raise ConfigError(f"images_per_prompt times prompts_per_step is {images}: a step may paint at most "
                               f"{MOST_IMAGES_A_STEP} images.")
@@ -141,6 +147,11 @@ class FinetuneConfig:
     def steps_shown(self) -> int:
         """Denoising steps of the images that people look at and that are measured."""
         return self.comparison_steps or self.sampling_steps
+
+    @property
+    def guidance_trained(self) -> float:
+        """The guidance scale of the images trained on."""
+        return self.training_guidance_scale or self.guidance_scale
 
     @property
     def reserved_places(self) -> int:

@@ -118,7 +118,7 @@ def condition_batch(run: Run, batch: Batch) -> Conditioning:
     """All prompts through the text encoder at once; each image knows its own."""
     counts = [len(numbers) for numbers in batch.numbers]
     prompt_of = to_device(torch.tensor([i for i, count in enumerate(counts) for _ in range(count)]), run.model.device)
-    return replace(condition_all(run.model, batch.prompts, run.config.guidance_scale), prompt_of=prompt_of)
+    return replace(condition_all(run.model, batch.prompts, run.config.guidance_trained), prompt_of=prompt_of)
 
 
 def choose_pairs(run: Run, batch: Batch, conditioning: Conditioning) -> Chosen:

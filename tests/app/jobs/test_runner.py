@@ -205,6 +205,9 @@ def test_the_first_recorded_run_is_shown_and_every_one_is_found_by_id(make, tmp_
     assert view.job_id == "run-1" and view.recorded and list(other.store.recorded_runs) == ["run-1", "run-2"]
     assert len(view.comparisons) == 2
     assert other.view("run-2").adapter == runs.RunFolder(tmp_path / "recorded" / "run-2").adapter
+    second = runs.RunFolder(tmp_path / "recorded" / "run-2")
+    runs.save_about(second, replace(runs.read_about(second), seen_first=True))
+    assert make(root=tmp_path / "more", recorded=tmp_path / "recorded").recorded().job_id == "run-2"
     assert not view.can_extend and not view.can_resume
 
 

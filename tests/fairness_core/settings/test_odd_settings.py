@@ -111,6 +111,7 @@ ODD = {  # a settings file -> a part of what is said
     "ema_decay: 1": "below 1 (0: no average)",
     "guidance_scale: 0.5": "at least 1 (1: no guidance)",
     "guidance_scale: 1.0e+300": "at most 100",
+    "training_guidance_scale: 0.5": "0 (as guidance_scale) or at least 1",
     "learning_rate: true": "a number",
     "[" * 500: "nested too deep",
     "steps: 2025-13-45": "cannot be read as YAML: month",

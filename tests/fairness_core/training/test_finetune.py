@@ -59,6 +59,19 @@ def test_the_film_strip_shows_the_same_noises(tmp_path):
             assert np.abs(event.images.astype(int) - original[event.prompt]).max() <= 1
 
 
+def test_trained_without_guidance_and_shown_with_it(tmp_path):
+    """The adapter is that of a run without guidance; its film strip is painted as people will see it."""
+    unguided = run(tmp_path / "unguided", replace(CONFIG, guidance_scale=1.0))
+    events = run(tmp_path / "both", replace(CONFIG, guidance_scale=3.0, training_guidance_scale=1.0))
+    for mine, theirs in zip(checkpointed(tmp_path / "both"), checkpointed(tmp_path / "unguided"), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+    model = tiny_model()
+    load_adapter(model, events[-1].adapter)
+    strip, other = ([e for e in each if isinstance(e, FilmStrip)][-1] for each in (events, unguided))
+    shown = to_uint8(paint(model, strip.prompt, range(6), CONFIG.seed, CONFIG.sampling_steps, 3.0))
+    assert np.abs(strip.images.astype(int) - shown).max() <= 1 and not np.array_equal(strip.images, other.images)
+
+
 # ---------------------------------------------------------------- what changes and what does not
 
 @pytest.mark.parametrize("gradient", ["adjusted", "naive", "unscaled"])
