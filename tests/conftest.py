@@ -19,7 +19,7 @@ GUIDANCE = 3.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with a test that takes long come first: those that follow are short, so that two workers end together."""
+    """Files with a test that takes long come first: those that follow are short, so that the workers end together."""
     long = {item.path for item in items if item.get_closest_marker("slow") or item.get_closest_marker("browser")}
     items.sort(key=lambda item: item.path not in long)
 

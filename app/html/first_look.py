@@ -9,7 +9,7 @@ import numpy as np
 from app.html.fragment import fragment
 from app.html.legend import chip, explanations
 from app.html.pictures import data_uri
-from fairness_core.metrics import distance_to_target, wilson_interval
+from fairness_core.metrics import distance_to_target, percent, wilson_interval
 from fairness_core.plots import concept_name
 from fairness_core.report.record import target_if_any
 from fairness_core.results import ImageSet, PromptComparison
@@ -28,12 +28,12 @@ class Share:
     n: int
 
     def __str__(self) -> str:
-        return f"{100 * self.count / self.n:.0f} %" if self.n else "no face"
+        return percent(self.count / self.n) if self.n else "no face"
 
     @property
     def interval(self) -> str:
         low, high = wilson_interval(self.count, self.n)
-        return f"{100 * low:.0f} to {100 * high:.0f} %"
+        return f"{100 * low:.0f} to {percent(high)}"
 
 
 @dataclass(frozen=True)

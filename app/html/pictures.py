@@ -12,6 +12,7 @@ from app.html.fragment import fragment
 from app.html.legend import legend
 from fairness_core.annotate import annotate_set
 from fairness_core.events import FilmStrip
+from fairness_core.metrics import percent
 from fairness_core.plots import SURE, concept_name
 from fairness_core.results import ImageSet, PromptComparison
 from fairness_core.settings.attributes import load_attributes
@@ -73,7 +74,7 @@ def perceived(images: ImageSet, i: int, shown: Sequence[str]) -> str:
         if name in images.probabilities:
             p = images.probabilities[name][i]
             unsure = " (unsure)" if p.max() < SURE else ""
-            parts.append(f"{known[name].classes[int(p.argmax())].label} {100 * p.max():.0f} %{unsure}")
+            parts.append(f"{known[name].classes[int(p.argmax())].label} {percent(p.max())}{unsure}")
     return ", ".join(parts)
 
 

@@ -52,7 +52,7 @@ def costs(config: FinetuneConfig) -> str:
 
 def painting_costs(config: FinetuneConfig) -> str:
     """What decides how long a pair takes to paint and judge."""
-    return " ".join(map(str, ("a pair", config.model, config.steps_shown)))
+    return " ".join(map(str, ("a pair", config.model, config.steps_shown, config.guidance_scale > 1)))
 
 
 class Paces:

@@ -89,7 +89,7 @@ class JobStore:
 
     @cached_property
     def recorded_runs(self) -> dict[str, About]:
-        """What is told of the runs that ship with the app, by id, the one to be seen first before the others, these the longest first."""
+        """What is told of the runs that ship with the app, by id: the one to be seen first, then the others from the longest."""
         found = {}
         for path in sorted(self.recorded_root.glob("*/config.yaml")):
             try:

@@ -165,7 +165,7 @@ def figures_words(runs: Sequence[Run]) -> str:
 
 def originals_words(runs: Sequence[Run]) -> str:
     """What the runs paint with that makes their originals others; nothing where those are the same."""
-    values = {label: list(dict.fromkeys(f"{getattr(run.config, name)}" for run in runs)) for name, label in PAINTED.items()}
+    values = {label: list(dict.fromkeys(str(getattr(run.config, name)) for run in runs)) for name, label in PAINTED.items()}
     different = [f"{label} {' and '.join(each)}" for label, each in values.items() if len(each) > 1]
     return f"Each has its own original pictures: {', '.join(different)}." if different else ""
 

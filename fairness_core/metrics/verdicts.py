@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from fairness_core.metrics.measures import distance_to_target, expected_distance
+from fairness_core.metrics.measures import distance_to_target, expected_distance, percent
 
 BATCH, MOST_IMAGES = 8, 1024  # advice comes in batches, up to what anyone would generate
 BISECTIONS = 20
@@ -52,8 +52,8 @@ def verdict(counts: np.ndarray, target: np.ndarray, tolerance: float = 0.1, conf
     found = distance_interval(counts, target, confidence)
     status = found.status(tolerance)
     needed = images_to_tell(counts, target, tolerance, confidence) if status == "cannot tell" else 0
-    figure = (f"{100 * found.distance:.0f} % of the images would have to change class "
-              f"({100 * confidence:g} % interval {100 * found.low:.0f} to {100 * found.high:.0f} %)")
+    figure = (f"{percent(found.distance)} of the images would have to change class "
+              f"({100 * confidence:g} % interval {100 * found.low:.0f} to {percent(found.high)})")
     opening = {"reached": "target reached", "not yet": "not yet", "cannot tell": advice(counts, needed)}[status]
     return Verdict(status, needed, f"{opening}: {figure}", found.distance, found.low, found.high)
 

@@ -72,7 +72,7 @@ def judged_bars(image_sets: Sequence[ImageSet], attribute: Attribute, target: np
         figure.add_scatter(x=x, y=y, mode="lines", name="target", line={"color": TEXT, "width": 2.5, "dash": "dot"},
                            hovertemplate="target %{y:.3g} %<extra></extra>")
     style(figure, f"{attribute.label}, all pictures", 340,
-          f"95 % intervals · unsure: likeliest class below {100 * SURE:.0f} %", top=64)
+          f"95 % intervals · unsure: likeliest class below {percent(SURE)}", top=64)
     figure.add_vline(x=len(places) - 0.25, line={"color": TEXT, "width": 1, "dash": "dot"})
     figure.update_xaxes(tickvals=[*places, *extra], ticktext=[*(literal(c.label) for c in attribute.classes), *EXTRA],
                         showgrid=False)

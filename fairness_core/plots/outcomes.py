@@ -32,7 +32,7 @@ def outcome_bars(comparisons: Sequence[PromptComparison], attribute: Attribute,
     figure.update_xaxes(tickvals=[*range(classes), *places],
                         ticktext=[*(literal(c.label) for c in attribute.classes), *EXTRA])
     return figure.update_layout(title={"subtitle": {
-        "text": f"95 % intervals · unsure: likeliest class below {100 * SURE:.0f} %"}})
+        "text": f"95 % intervals · unsure: likeliest class below {percent(SURE)}"}})
 
 
 def add_extra(figure: go.Figure, image_sets: Sequence[ImageSet], attribute: str, places: np.ndarray, name: str,

@@ -5,7 +5,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
-
 from fairness_core.errors import UserError
 from fairness_core.metrics import summarise
 from fairness_core.report.record import target_if_any

@@ -117,7 +117,7 @@ class FinetuneConfig:
                               f"sampling_steps, {self.sampling_steps}.")
         if 0 < self.training_guidance_scale < 1:
             raise ConfigError(f"training_guidance_scale is {self.training_guidance_scale:g}: it must be 0 (as guidance_scale) or "
-                              f"at least 1 (no guidance).")
+                              "at least 1 (no guidance).")
         if (images := self.images_per_prompt * self.prompts_per_step) > MOST_IMAGES_A_STEP:
             raise ConfigError(f"images_per_prompt times prompts_per_step is {images}: a step may paint at most "
                               f"{MOST_IMAGES_A_STEP} images.")
