@@ -29,6 +29,7 @@ ADVANCED = {
     "lora_rank": "Size of the adapter (LoRA).",
     "sampling_steps": "Denoising steps of an image while it trains: fewer are faster.",
     "guidance_scale": "How strongly an image follows its prompt (classifier-free guidance). 1: none, which is faster.",
+    "training_guidance_scale": "Of the images trained on: 0, as those you see; 1, none, which is faster.",
     "semantics": "Weight of keeping the picture as it was (image-semantics loss).",
     "face": "Weight of keeping faces real (face-realism loss).",
     "confidence": "An image is moved only when its target class is at least this certain beyond what the target itself says, 0 to 1.",

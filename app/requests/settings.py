@@ -24,7 +24,7 @@ SHOWN_TO = 2e-6  # the page shows percents with four decimals
 COMPARED_IMAGES, COMPARED_TRAINED, COMPARED_HELD_OUT = 16, 2, 4
 MOST_TYPED = 8  # prompts of a visitor's own that are compared even where fewer are asked for
 WHOLE_SETTINGS = ("steps", "images_per_prompt", "lora_rank", "sampling_steps", "seed")
-REAL_SETTINGS = ("learning_rate", "guidance_scale")
+REAL_SETTINGS = ("learning_rate", "guidance_scale", "training_guidance_scale")
 TUNED = [("Text encoder (LoRA)", "text_encoder"), ("Denoiser (LoRA)", "unet"), ("Both (LoRA)", "both"),
          ("Soft tokens before the prompt", "tokens")]
 LOSS_SETTINGS = ("semantics", "face", "confidence")
@@ -172,7 +172,8 @@ def finetune_request(values: dict[str, Any], preset: FinetuneConfig) -> JobReque
     if set(prompts) == set(base.prompts):
         prompts = base.prompts  # their order is part of a run
     limits = {"steps": (1, MOST_STEPS), "images_per_prompt": (2, MOST_IMAGES), "lora_rank": (1, 256),
-              "sampling_steps": (1, 200), "seed": (0, 2**31 - 1), "learning_rate": (1e-7, 1), "guidance_scale": (1, 30)}
+              "sampling_steps": (1, 200), "seed": (0, 2**31 - 1), "learning_rate": (1e-7, 1), "guidance_scale": (1, 30),
+              "training_guidance_scale": (0, 30)}
     plain = {name: number(values, name, *limits[name]) for name in (*WHOLE_SETTINGS, *REAL_SETTINGS)}
     plain |= {name: int(plain[name]) for name in WHOLE_SETTINGS}
     losses = LossWeights(semantics=number(values, "semantics", 0, 100), face=number(values, "face", 0, 100),

@@ -139,6 +139,7 @@ def chosen_of(values: Values) -> tuple[list[str], int]:
 def advanced_controls(page: Page, values: dict[str, Any]) -> None:
     labels = {"steps": "Steps", "images_per_prompt": "Images per prompt", "learning_rate": "Learning rate",
               "lora_rank": "Adapter rank", "sampling_steps": "Sampling steps", "guidance_scale": "Guidance scale",
+              "training_guidance_scale": "Training guidance scale",
               "semantics": "Keep the picture", "face": "Keep faces real", "confidence": "Confidence", "seed": "Seed"}
     page["tune"] = gr.Radio(settings.TUNED, value=values["tune"], label="What is tuned", info=words.TUNE, elem_id="set-tune")
     with gr.Row():

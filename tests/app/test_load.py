@@ -6,14 +6,17 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from threading import Event, Timer
 
 import httpx
 import psutil
 import pytest
 from gradio_client import Client
 
-CLIENTS, SECONDS = 20, 10
+CLIENTS, ENOUGH = 20, 4  # visitors, and how many of their jobs finish before all of them leave
+PATIENCE = 180  # seconds; two quiet cores need about 20
 MOST_GROWTH = 250 * 2 ** 20  # bytes; 184 MiB were measured in a whole minute on two quiet cores: last views, sessions, allocator
 ROOT = Path(__file__).resolve().parents[2]
 PARITY = {"gender": {"female": 50, "male": 50}}
@@ -81,21 +84,27 @@ def state(client: Client, job_id: str) -> str:
     return client.predict(job_id, api_name="/status")["state"]
 
 
-def finish(client: Client, job_id: str, until: float = float("inf")) -> str:
-    """Waits for a job's end, or stops it at that time; its last state."""
+def finish(client: Client, job_id: str, leave: Event = Event()) -> str:
+    """Waits for a job's end, or stops it when it is time to leave; its last state."""
     while (now := state(client, job_id)) in ("queued", "running"):
-        if time.monotonic() > until:
+        if leave.is_set():
             client.predict(job_id, api_name="/stop")
         time.sleep(1)
     return now
 
 
-def visit(client: Client, number: int, until: float) -> list[str]:
-    """One visitor, who asks again as soon as the last job is over; how each of the jobs ended."""
-    ended = []
-    while time.monotonic() < until:
-        ended.append(finish(client, ask(client, number + len(ended)), until))
-    return ended
+class Visitors:
+    """They ask again as soon as the last job is over, until enough jobs of all together have finished."""
+
+    def __init__(self):
+        self.ended, self.leave = [], Event()
+
+    def visit(self, client: Client, number: int):
+        jobs = count(number)
+        while not self.leave.is_set():
+            self.ended.append(finish(client, ask(client, next(jobs)), self.leave))
+            if self.ended.count("finished") >= ENOUGH:
+                self.leave.set()
 
 
 @pytest.mark.slow
@@ -105,14 +114,17 @@ def test_twenty_clients_at_once(server):
     for number in (1, 2):  # the model is loaded, and both kinds of work have been done once
         assert finish(first, ask(first, number)) == "finished"
     before = psutil.Process(process.pid).memory_info().rss
+    visitors = Visitors()
+    closing_time = Timer(PATIENCE, visitors.leave.set)
+    closing_time.start()
     with ThreadPoolExecutor(CLIENTS) as pool:
-        clients = list(pool.map(lambda _: connect(url), range(CLIENTS)))
-        until = time.monotonic() + SECONDS  # on a busy machine, twenty connections alone take longer than that
-        visits = list(pool.map(lambda number: visit(clients[number], number, until), range(CLIENTS)))
+        list(pool.map(lambda number: visitors.visit(connect(url), number), range(CLIENTS)))
+    closing_time.cancel()
     grown = psutil.Process(process.pid).memory_info().rss - before
-    ended = [end for visit in visits for end in visit]
+    ended = visitors.ended
     print({end: ended.count(end) for end in set(ended)}, f"memory grew by {grown / 2 ** 20:.0f} MiB")
     assert process.poll() is None
-    assert all(visits) and "finished" in ended and set(ended) <= {"finished", "cancelled", "stopped"}
+    assert ended.count("finished") >= ENOUGH, "work goes on while they ask"
+    assert set(ended) <= {"finished", "cancelled", "stopped"}
     assert grown < MOST_GROWTH
     assert finish(first, ask(first, 3)) == "finished", "the next visitor is served as the first was"

@@ -199,6 +199,8 @@ def test_a_length_just_chosen_counts_before_advanced_is_filled():
     ({"steps": 0}, "Steps"),
     ({"images_per_prompt": 1}, "Images per prompt"),
     ({"learning_rate": -1}, "Learning rate"),
+    ({"training_guidance_scale": .5}, "training_guidance_scale is 0.5: it must be 0"),
+    ({"training_guidance_scale": 31}, "Training guidance scale"),
     ({"confidence": 2}, "Confidence"),
     ({"compare_trained": 0, "compare_held_out": 0}, "Nothing would be compared"),
 ])

@@ -26,7 +26,8 @@ CONFIGS = {
     "own targets": {"prompts": (CHEF, JUDGE), "marginals": GENDER,
                     "targets_by_prompt": {CHEF: {"gender": {"female": .2, "male": .8}}}},
     "other settings": {"prompts": (CHEF,), "marginals": GENDER | {"age": {"young": .75, "old": .25}}, "steps": 3, "seed": 7,
-                       "tune": "unet", "weight_decay": .5, "losses": LossWeights(semantics=1, face=2, confidence=.3)}}
+                       "tune": "unet", "weight_decay": .5, "training_guidance_scale": 2.5,
+                       "losses": LossWeights(semantics=1, face=2, confidence=.3)}}
 
 
 @pytest.fixture
