@@ -9,7 +9,7 @@ demo: $(VENV)/installed
 	$(BIN)/python app.py
 
 test: $(VENV)/installed-tests chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --durations 25
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25
 
 test-fast: $(VENV)/installed-tests
 	$(BIN)/python -m pytest -m "not slow and not browser"
