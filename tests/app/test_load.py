@@ -16,7 +16,7 @@ import pytest
 from gradio_client import Client
 
 CLIENTS, ENOUGH = 20, 4  # visitors, and how many of their jobs finish before all of them leave
-PATIENCE = 180  # seconds; two quiet cores need about 20
+PATIENCE = 180  # seconds, after which they leave whatever has finished
 MOST_GROWTH = 250 * 2 ** 20  # bytes; 184 MiB were measured in a whole minute on two quiet cores: last views, sessions, allocator
 ROOT = Path(__file__).resolve().parents[2]
 PARITY = {"gender": {"female": 50, "male": 50}}
