@@ -83,7 +83,7 @@ def test_a_server_that_is_asked_to_end_saves_the_step_at_work(asked, tmp_path):
             assert time.monotonic() < end and server.poll() is None
             time.sleep(.05)
         server.send_signal(asked)
-        server.wait(timeout=120)
+        server.wait(timeout=30)
     finally:
         server.kill()
         server.wait()
